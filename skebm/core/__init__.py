@@ -1,0 +1,1 @@
+"""The mathematics: layered Boltzmann machines over arrays. Knows no estimator."""

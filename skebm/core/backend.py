@@ -1,0 +1,118 @@
+"""Arrays: their namespace and device, and the functions that the standard lacks.
+
+Everything else in `core` is written against the array-API standard. The helpers
+that find a namespace belong to scikit-learn; they are imported here and nowhere else.
+"""
+
+import numpy as np
+from scipy import sparse
+from sklearn.externals.array_api_compat import array_namespace, is_torch_array
+from sklearn.externals.array_api_compat import device as device_of
+from sklearn.utils._array_api import _convert_to_numpy
+
+# Rows made dense floats at a time, outside the minibatch loop: enough for matrix
+# products at full speed, few enough for the processor's cache.
+BLOCK_ROWS = 1024
+
+_NAMESPACE_OF_TYPE = {}
+
+
+def namespace(x):
+    """Array namespace of `x`, remembered by type: it is asked for in the hot loop."""
+    kind = type(x)
+    if kind not in _NAMESPACE_OF_TYPE:
+        _NAMESPACE_OF_TYPE[kind] = array_namespace(x)
+    return _NAMESPACE_OF_TYPE[kind]
+
+
+def is_torch_off_host(x):
+    """Whether `x` is PyTorch's and lives on a device of its own, such as a GPU."""
+    return is_torch_array(x) and x.device.type != "cpu"
+
+
+def to_numpy(x):
+    """The values of `x` as a NumPy array on the host."""
+    return _convert_to_numpy(x, xp=namespace(x))
+
+
+def like(values, x):
+    """`values` as an array of the namespace, device and dtype of `x`."""
+    return namespace(x).asarray(values, dtype=x.dtype, device=device_of(x))
+
+
+def zeros(shape, x):
+    return namespace(x).zeros(shape, dtype=x.dtype, device=device_of(x))
+
+
+def c_ordered_copy(x):
+    """A copy whose rows are contiguous, whatever the memory order of `x`."""
+    copy = zeros(x.shape, x)
+    copy[...] = x
+    return copy
+
+
+def float_dtype(X):
+    """The dtype computed in for data `X`: its own if float32 or float64, else float32.
+
+    Half precision is computed in float32, extended precision in float64.
+    """
+    xp = np if sparse.issparse(X) else namespace(X)
+    if X.dtype == xp.float64 or X.dtype == getattr(xp, "longdouble", None):
+        return xp.float64
+    return xp.float32
+
+
+def take_rows(X, rows, dtype):
+    """Rows of a dense or sparse matrix as a dense float array, (n_rows, n_columns).
+
+    Only these rows are ever converted, so `X` may be a memory map of small integers.
+    `rows` is a slice, or an array of indices of the namespace of `X`.
+    """
+    if sparse.issparse(X):
+        return X[rows].toarray().astype(dtype, copy=False)
+    xp = namespace(X)
+    if isinstance(rows, slice) or isinstance(X, np.ndarray):
+        # Not `take` for NumPy: it copies all of an array in Fortran order.
+        block = X[rows, ...]
+    else:
+        block = xp.take(X, rows, axis=0)
+    return xp.astype(xp.asarray(block), dtype, copy=False)
+
+
+def by_blocks(function, X, dtype, block_rows=BLOCK_ROWS):
+    """`function` of all rows of X, a block of dense float rows at a time."""
+    n_rows, result = X.shape[0], None
+    for start in range(0, n_rows, block_rows):
+        stop = min(start + block_rows, n_rows)
+        part = function(take_rows(X, slice(start, stop), dtype))
+        if result is None:
+            result = zeros((n_rows, *part.shape[1:]), part)
+        result[start:stop, ...] = part
+    return result
+
+
+def is_finite(x):
+    """Whether all of `x` is finite, as a bool."""
+    xp = namespace(x)
+    return bool(xp.all(xp.isfinite(x)))
+
+
+def sigmoid(a):
+    """1 / (1 + exp(-a)), by the hyperbolic tangent: vectorised, no overflow."""
+    p = namespace(a).tanh(0.5 * a)
+    p *= 0.5
+    p += 0.5
+    return p
+
+
+def softplus(a):
+    """log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|)), without overflow."""
+    xp = namespace(a)
+    size = xp.abs(a)
+    tail = xp.log1p(xp.exp(-size))
+    # max(a, 0) as (a + |a|) / 2: the standard has no maximum with a scalar. Added up
+    # first, so that the tail of a negative `a` keeps all its digits.
+    size += a
+    size *= 0.5
+    tail += size
+    return tail

@@ -1,0 +1,171 @@
+"""The layered Boltzmann machine: layers of units, weights between neighbours only.
+
+    E(x_0, ..., x_L) = - sum_l b_l . x_l - sum_l x_l W_l x_{l+1} - sum_l log_base_l(x_l)
+
+Two layers make a restricted Boltzmann machine, more make a deep one. Given all layers
+of one parity, the layers of the other parity are independent of each other; every
+function here rests on that. A state is a list of layers, each (n_rows, n_units); a
+layer that a function does not look at may be None.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from .backend import c_ordered_copy, namespace, zeros
+
+EVEN, ODD = 0, 1
+
+# Elements of the largest array that is worth computing at once: about a megabyte.
+CACHED_ELEMENTS = 2**18
+
+
+class Params(NamedTuple):
+    """Weights (n_l, n_{l+1}) between neighbours, and biases (n_l,) of all layers.
+
+    Gradients and optimiser states have the same shape.
+    """
+
+    weights: tuple
+    biases: tuple
+
+
+class Machine(NamedTuple):
+    """Kinds of units, one per layer, and the parameters that join them."""
+
+    units: tuple
+    params: Params
+
+
+def copy_params(params):
+    """A copy that training may change in place."""
+    return Params(*(tuple(c_ordered_copy(x) for x in group) for group in params))
+
+
+def inputs(params, layers, index):
+    """What comes over the weights to a layer, without its bias, (n_rows, n_units)."""
+    below = above = None
+    if index > 0:
+        below = layers[index - 1] @ params.weights[index - 1]
+    if index < len(params.weights):
+        above = layers[index + 1] @ params.weights[index].T
+    if below is None or above is None:
+        return above if below is None else below
+    below += above
+    return below
+
+
+def field(params, layers, index):
+    """Total input of a layer: bias and what comes over the weights."""
+    a = inputs(params, layers, index)
+    a += params.biases[index]
+    return a
+
+
+def means(machine, layers, parity, lowest=0):
+    """The layers of one parity, from `lowest` on, as their means given the rest."""
+    updated = list(layers)
+    for index in range(parity if parity >= lowest else parity + 2, len(layers), 2):
+        a = field(machine.params, layers, index)
+        updated[index] = machine.units[index].mean(a)
+    return updated
+
+
+def draw(machine, layers, parity, stream):
+    """The layers of one parity, which hold means, replaced by a sample each."""
+    drawn = list(layers)
+    for index in range(parity, len(layers), 2):
+        drawn[index] = machine.units[index].sample(layers[index], stream)
+    return drawn
+
+
+def sample(machine, layers, parity, stream):
+    """The layers of one parity replaced by a sample given the others."""
+    return draw(machine, means(machine, layers, parity), parity, stream)
+
+
+def energy(machine, layers):
+    """E(x_0, ..., x_L), (n_rows,)."""
+    units, params = machine
+    xp = namespace(layers[0])
+    total = xp.zeros_like(layers[0][:, 0])
+    for kind, b, x in zip(units, params.biases, layers, strict=True):
+        total -= x @ b + kind.log_base(x)
+    for W, x, y in zip(params.weights, layers[:-1], layers[1:], strict=True):
+        total -= xp.sum((x @ W) * y, axis=-1)
+    return total
+
+
+def free_energy(machine, layers, summed=ODD):
+    """-log of the sum of exp(-E) over all layers of the parity `summed`, (n_rows,)."""
+    units, params = machine
+    total = 0.0
+    for index, (kind, b) in enumerate(zip(units, params.biases, strict=True)):
+        if index % 2 == summed:
+            total = total - kind.log_partition(field(params, layers, index))
+        else:
+            total = total - (layers[index] @ b + kind.log_base(layers[index]))
+    return total
+
+
+def gradient(layers, row_weights, offsets):
+    """Centred gradient of the log-likelihood, from weighted rows that sum to zero.
+
+    Data rows weigh +w_i, chain rows -w_i, so one product serves both phases:
+
+        dW_l = sum_r w_r (x_l - o_l) (x_{l+1} - o_{l+1})^T
+        db_l = sum_r w_r x_l - dW_l o_{l+1} - dW_{l-1}^T o_{l-1}
+
+    It is the gradient that a machine with the offsets subtracted from its states has,
+    expressed in the parameters of the plain machine [Montavon & Mueller 2012; Melchior,
+    Fischer & Wiskott 2016]. Offsets of zero give the plain gradient. The second line is
+    computed without going through dW, which is larger than the states.
+    """
+    centred = [x - o for x, o in zip(layers, offsets, strict=True)]
+    along = [x @ o for x, o in zip(centred, offsets, strict=True)]
+    weights = tuple(
+        lower.T @ (row_weights[:, None] * upper) for lower, upper in pairwise(centred)
+    )
+    biases = []
+    for index, x in enumerate(centred):
+        share = 1.0 - sum(
+            along[max(index - 1, 0) : index] + along[index + 1 : index + 2]
+        )
+        biases.append((row_weights * share) @ x)
+    return Params(weights, tuple(biases))
+
+
+def initial_params(units, sizes, mean, stream, scale):
+    """Normal weights of standard deviation `scale`; visible biases that give `mean`."""
+    weights = tuple(
+        namespace(mean).astype(scale * stream.normal(shape), mean.dtype)
+        for shape in pairwise(sizes)
+    )
+    hidden = tuple(zeros(size, mean) for size in sizes[1:])
+    return Params(weights, (units[0].natural(mean), *hidden))
+
+
+def pseudo_log_likelihood(machine, visible, which=None):
+    """sum_i log p(x_i | the other visible units), (n_rows,), for binary visible units.
+
+    With `which`, an array of indices, only over these units. Both values of a unit are
+    compared with the hidden units summed out, so work and memory are those of one
+    hidden layer per row and unit: give `pseudo_log_likelihood_rows` at a time.
+    """
+    (kind, hidden), params = machine
+    W, b, x = params.weights[0], params.biases[0], visible
+    a = field(params, [visible, None], ODD)
+    if which is not None:
+        xp = namespace(visible)
+        W, b, x = (
+            xp.take(W, which, axis=0),
+            xp.take(b, which),
+            xp.take(x, which, axis=1),
+        )
+    without = a[:, None, :] - x[:, :, None] * W
+    t = b + hidden.log_partition(without + W) - hidden.log_partition(without)
+    return namespace(x).sum(x * t, axis=-1) + kind.log_base(x) - kind.log_partition(t)
+
+
+def pseudo_log_likelihood_rows(n_visible, n_hidden):
+    """Rows whose pseudo-likelihood is computed within the processor's cache."""
+    return max(1, CACHED_ELEMENTS // (n_visible * n_hidden))

@@ -1,0 +1,84 @@
+"""Markov chains over the states of a machine, and mean field in their place."""
+
+import math
+from typing import NamedTuple
+
+from .backend import namespace
+from .machine import EVEN, ODD, means, sample
+
+
+def independent_layers(machine, n_rows, stream):
+    """Rows drawn as if there were no weights: where chains start."""
+    layers = []
+    for kind, b in zip(*machine._replace(params=machine.params.biases), strict=True):
+        mean = namespace(b).broadcast_to(kind.mean(b), (n_rows, b.shape[0]))
+        layers.append(kind.sample(mean, stream))
+    return layers
+
+
+def alternate(machine, layers, n_steps, stream):
+    """Block Gibbs from valid odd layers to valid even ones, `n_steps` times even."""
+    layers = sample(machine, layers, EVEN, stream)
+    for _ in range(n_steps - 1):
+        layers = sample(machine, layers, ODD, stream)
+        layers = sample(machine, layers, EVEN, stream)
+    return layers
+
+
+def gibbs(machine, layers, n_steps, stream):
+    """Block Gibbs from even layers: odd given even, then even given odd, repeated."""
+    for _ in range(n_steps):
+        layers = sample(machine, layers, ODD, stream)
+        layers = sample(machine, layers, EVEN, stream)
+    return layers
+
+
+class MeanField(NamedTuple):
+    """Where mean field got to: the layers, the steps it took, the last change."""
+
+    layers: list
+    n_steps: int
+    change: float
+
+
+def mean_field(machine, visible, max_steps, tol, damping=0.0):
+    """Factorised approximation of p(hidden layers | visible), (n_rows, n_l) each.
+
+    Starts bottom-up, each layer from the one below with doubled weights to stand in for
+    the one above (Salakhutdinov & Hinton 2009), then updates the hidden layers of
+    either parity in turn, until none changes by more than `tol`. An update is moved
+    back towards the old value by the share `damping`. With one hidden layer the first
+    pass is exact.
+    """
+    layers = bottom_up(machine, visible)
+    change, n_steps = 0.0 if len(layers) == 2 else math.inf, 0
+    while change > tol and n_steps < max_steps:
+        before = layers
+        for parity in (ODD, EVEN):
+            fresh = means(machine, layers, parity, lowest=1)
+            layers = [
+                x if x is old else damping * old + (1.0 - damping) * x
+                for old, x in zip(layers, fresh, strict=True)
+            ]
+        change = max(largest_change(*pair) for pair in zip(layers, before, strict=True))
+        n_steps += 1
+    return MeanField(layers, n_steps, change)
+
+
+def largest_change(x, y):
+    """The largest absolute difference of two arrays, as a float."""
+    xp = namespace(x)
+    return float(xp.max(xp.abs(x - y)))
+
+
+def bottom_up(machine, visible):
+    """Each hidden layer's mean from the layer below, as recognition starts."""
+    units, params = machine
+    layers = [visible]
+    for index, W in enumerate(params.weights, start=1):
+        a = layers[-1] @ W
+        if index < len(params.weights):
+            a *= 2.0
+        a += params.biases[index]
+        layers.append(units[index].mean(a))
+    return layers

@@ -1,0 +1,94 @@
+"""Random streams: one seed gives as many independent ones as there are purposes.
+
+A stream is named by what it is for and for which epoch, and can be made again at any
+time from the seed and that name. So there is no generator to store, to copy or to
+restore, and drawing more for one purpose changes nothing for another.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from .backend import device_of, is_torch_off_host, namespace
+
+
+class Purpose(IntEnum):
+    """What a stream is drawn for."""
+
+    INITIAL = 0
+    SHUFFLE = 1
+    CHAINS = 2
+    MONITOR = 3
+    PARTITION = 4
+    RECONSTRUCT = 5
+    GIBBS = 6
+
+
+class HostStream:
+    """NumPy's random numbers, for any array whose device the host can fill.
+
+    Always drawn in single precision, so that the numbers depend neither on the dtype
+    that is computed in, nor on the kind of array.
+    """
+
+    def __init__(self, key, array):
+        self._generator = np.random.Generator(np.random.SFC64(key))
+        self._asarray = namespace(array).asarray
+        self._device = device_of(array)
+
+    def uniform(self, shape):
+        """Numbers from [0, 1)."""
+        return self._wrap(self._generator.random(shape, dtype=np.float32))
+
+    def normal(self, shape):
+        """Standard normal numbers."""
+        return self._wrap(self._generator.standard_normal(shape, dtype=np.float32))
+
+    def permutation(self, n):
+        """The integers below `n` in random order."""
+        return self._wrap(self._generator.permutation(n))
+
+    def _wrap(self, values):
+        return self._asarray(values, device=self._device)
+
+
+class TorchStream:
+    """The same three questions, answered by PyTorch on the array's own device."""
+
+    def __init__(self, key, array):
+        import torch  # an optional package, needed only where its arrays come in
+
+        seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+        self._torch = torch
+        self._device = array.device
+        self._generator = torch.Generator(device=array.device).manual_seed(seed)
+
+    def uniform(self, shape):
+        """Numbers from [0, 1)."""
+        return self._torch.rand(shape, **self._place())
+
+    def normal(self, shape):
+        """Standard normal numbers."""
+        return self._torch.randn(shape, **self._place())
+
+    def permutation(self, n):
+        """The integers below `n` in random order."""
+        return self._torch.randperm(n, generator=self._generator, device=self._device)
+
+    def _place(self):
+        return {
+            "generator": self._generator,
+            "device": self._device,
+            "dtype": self._torch.float32,
+        }
+
+
+def stream(seed, purpose, array, index=0):
+    """The stream of `seed` for a purpose, feeding arrays like `array`.
+
+    `index` tells the streams of one purpose apart: the epoch, for training.
+    """
+    key = [seed, int(purpose), index]
+    if is_torch_off_host(array):
+        return TorchStream(key, array)
+    return HostStream(key, array)

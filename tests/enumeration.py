@@ -1,0 +1,88 @@
+"""The oracle: every quantity of a small binary machine by summing over all its states.
+
+Written from the definitions alone, with plain loops, and sharing no code with skebm.
+"""
+
+import itertools
+
+import numpy as np
+
+
+def all_states(sizes):
+    """Every joint state, as a list of lists of layers."""
+    cells = itertools.product([0.0, 1.0], repeat=sum(sizes))
+    bounds = np.cumsum([0, *sizes])
+    pairs = list(itertools.pairwise(bounds))
+    return [[np.array(c[a:b]) for a, b in pairs] for c in cells]
+
+
+def energy(weights, biases, state):
+    """E of one joint state."""
+    total = 0.0
+    for b, x in zip(biases, state, strict=True):
+        for b_i, x_i in zip(b, x, strict=True):
+            total -= b_i * x_i
+    for W, x, y in zip(weights, state[:-1], state[1:], strict=True):
+        for i, x_i in enumerate(x):
+            for j, y_j in enumerate(y):
+                total -= x_i * W[i, j] * y_j
+    return total
+
+
+class Enumeration:
+    """All states of a machine, their energies and probabilities."""
+
+    def __init__(self, weights, biases):
+        self.weights, self.biases = weights, biases
+        self.sizes = [len(b) for b in biases]
+        self.states = all_states(self.sizes)
+        self.energies = np.array([energy(weights, biases, s) for s in self.states])
+        low = self.energies.min()
+        self.log_z = np.log(np.sum(np.exp(low - self.energies))) - low
+        self.probabilities = np.exp(-self.energies - self.log_z)
+        self.layers = [
+            np.array([state[index] for state in self.states])
+            for index in range(len(self.sizes))
+        ]
+
+    def given(self, known):
+        """Probabilities of the states given {layer: value}; a NaN is unknown."""
+        match = np.ones(len(self.states), dtype=bool)
+        for index, value in known.items():
+            same = (self.layers[index] == value) | np.isnan(value)
+            match &= same.all(axis=1)
+        p = np.where(match, self.probabilities, 0.0)
+        return p / p.sum()
+
+    def log_marginal(self, known):
+        """log p of the layers in {layer: value}."""
+        match = np.ones(len(self.states), dtype=bool)
+        for index, value in known.items():
+            match &= (self.layers[index] == value).all(axis=1)
+        return np.log(self.probabilities[match].sum())
+
+    def mean(self, index, known=None):
+        """E[x_index | known]."""
+        p = self.probabilities if known is None else self.given(known)
+        return p @ self.layers[index]
+
+    def joint(self):
+        """All units of a state side by side, (n_states, n_units)."""
+        return np.concatenate(self.layers, axis=1)
+
+    def moments(self):
+        """E[x x^T] over all units."""
+        x = self.joint()
+        return x.T @ (self.probabilities[:, None] * x)
+
+    def sample(self, n, rng):
+        """Exact samples as a list of layers, (n, n_units) each."""
+        picked = rng.choice(len(self.states), size=n, p=self.probabilities)
+        return [layer[picked] for layer in self.layers]
+
+
+def log_likelihood(weights, biases, rows, row_weights=None):
+    """Weighted mean of log p(visible = row)."""
+    machine = Enumeration(weights, biases)
+    values = np.array([machine.log_marginal({0: row}) for row in rows])
+    return np.average(values, weights=row_weights)

@@ -1,0 +1,86 @@
+"""The few array functions of our own, and the conversion of rows."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.special import expit
+
+from skebm.core.backend import (
+    by_blocks,
+    c_ordered_copy,
+    float_dtype,
+    is_finite,
+    sigmoid,
+    softplus,
+    take_rows,
+    to_numpy,
+)
+
+from .machines import NAMESPACES, asarray_of
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_sigmoid_and_softplus_at_all_sizes(name, dtype):
+    """Also far out, where a cut-off at 10 or an overflowing exp would show."""
+    a = np.array([-1e4, -800, -40, -11, -1, -1e-3, 0, 1e-3, 1, 11, 40, 800, 1e4], dtype)
+    x = asarray_of(name)(a)
+    tolerance = 4 * np.finfo(dtype).eps
+    assert_allclose(to_numpy(sigmoid(x)), expit(a), rtol=tolerance, atol=tolerance)
+    assert_allclose(to_numpy(softplus(x)), np.logaddexp(0, a), rtol=tolerance)
+    assert to_numpy(softplus(x)).dtype == dtype
+
+
+def containers(values):
+    yield values
+    yield np.asfortranarray(values)
+    yield sparse.csr_array(values)
+    yield sparse.csr_matrix(values)
+
+
+@pytest.mark.parametrize("rows", [slice(1, 3), np.array([3, 0])])
+def test_take_rows_gives_dense_floats_of_these_rows(rows):
+    values = np.arange(20).reshape(4, 5).astype(np.uint8)
+    for X in containers(values):
+        taken = take_rows(X, rows, np.float32)
+        assert type(taken) is np.ndarray
+        assert taken.dtype == np.float32
+        assert_array_equal(taken, values[rows])
+
+
+def test_by_blocks_is_the_function_of_all_rows(rng):
+    values = rng.uniform(size=(23, 4))
+    for X in containers(values):
+        found = by_blocks(lambda x: 2 * x[:, 0], X, np.float64, block_rows=5)
+        assert_array_equal(found, 2 * values[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("float32", "float32"),
+        ("float64", "float64"),
+        ("longdouble", "float64"),
+        ("float16", "float32"),
+        ("uint8", "float32"),
+        ("int64", "float32"),
+        ("bool", "float32"),
+    ],
+)
+def test_dtype_computed_in(given, expected):
+    assert np.dtype(float_dtype(np.zeros((2, 2), given))) == expected
+
+
+def test_c_ordered_copy_of_any_order():
+    x = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    copy = c_ordered_copy(x)
+    assert copy.flags.c_contiguous
+    assert not np.shares_memory(copy, x)
+    assert_array_equal(copy, x)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_is_finite(bad):
+    assert is_finite(np.array([0.0, 1e300]))
+    assert not is_finite(np.array([0.0, bad]))

@@ -1,0 +1,173 @@
+"""The machine against the sum over all its states."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skebm.core.backend import to_numpy
+from skebm.core.machine import (
+    EVEN,
+    ODD,
+    Params,
+    energy,
+    free_energy,
+    gradient,
+    means,
+    pseudo_log_likelihood,
+)
+
+from .enumeration import Enumeration, log_likelihood
+from .machines import (
+    NAMESPACES,
+    SIZES,
+    asarray_of,
+    machine_of,
+    random_arrays,
+    random_machine,
+)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_energy_is_the_definition(sizes):
+    machine, oracle = random_machine(sizes)
+    assert_allclose(energy(machine, oracle.layers), oracle.energies, atol=1e-12)
+
+
+@pytest.mark.parametrize("summed", [EVEN, ODD])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_free_energy_sums_out_one_parity(sizes, summed):
+    machine, oracle = random_machine(sizes)
+    known = {i: x for i, x in enumerate(oracle.layers) if i % 2 != summed}
+    layers = [known.get(i) for i in range(len(sizes))]
+    expected = [
+        oracle.log_marginal({i: x[row] for i, x in known.items()}) + oracle.log_z
+        for row in range(len(oracle.states))
+    ]
+    assert_allclose(-free_energy(machine, layers, summed), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("parity", [EVEN, ODD])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_means_are_the_conditional_expectations(sizes, parity):
+    machine, oracle = random_machine(sizes)
+    updated = means(machine, oracle.layers, parity)
+    for row in range(0, len(oracle.states), 7):
+        known = {
+            i: x[row] for i, x in enumerate(oracle.layers) if i % 2 == (1 - parity)
+        }
+        for index in range(len(sizes)):
+            expected = known.get(index)
+            if expected is None:
+                expected = oracle.mean(index, known)
+            assert_allclose(updated[index][row], expected, atol=1e-12)
+
+
+def model_gradient_rows(oracle, rows):
+    """All states with the weights that turn `gradient` into the exact gradient.
+
+    Data: each row with every completion, weighted by the posterior. Model: all states.
+    """
+    weights = sum(oracle.given({0: row}) for row in rows) / len(rows)
+    return oracle.layers, weights - oracle.probabilities
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_gradient_is_that_of_the_exact_log_likelihood(sizes):
+    """Every parameter, against central differences of the enumerated likelihood."""
+    weights, biases = random_arrays(sizes, scale=0.7)
+    rows = np.random.default_rng(1).integers(0, 2, (3, sizes[0])).astype(float)
+    layers, row_weights = model_gradient_rows(Enumeration(weights, biases), rows)
+    found = gradient(layers, row_weights, [np.zeros(n) for n in sizes])
+    step = 1e-4
+    for group, arrays in enumerate((weights, biases)):
+        for index, x in enumerate(arrays):
+            expected = np.empty_like(x)
+            for cell in np.ndindex(*x.shape):
+                kept = x[cell]
+                ends = []
+                for change in (step, -step):
+                    x[cell] = kept + change
+                    ends.append(log_likelihood(weights, biases, rows))
+                x[cell] = kept
+                expected[cell] = (ends[0] - ends[1]) / (2 * step)
+            assert_allclose(found[group][index], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_centred_gradient_is_the_gradient_of_the_centred_machine(sizes):
+    """The step of a machine that stores centred states, brought back to plain biases.
+
+    With E = -sum b.(x - o) - sum (x - o) W (y - p), a step (dW, db) changes the plain
+    biases by db_l - dW_l o_{l+1} - dW_{l-1}^T o_{l-1}.
+    """
+    rng = np.random.default_rng(2)
+    layers = [rng.integers(0, 2, (9, n)).astype(float) for n in sizes]
+    offsets = [rng.uniform(size=n) for n in sizes]
+    row_weights = rng.normal(size=9)
+    row_weights -= row_weights.mean()
+    found = gradient(layers, row_weights, offsets)
+    centred = [x - o for x, o in zip(layers, offsets, strict=True)]
+    weighted = np.diag(row_weights)
+    steps = [x.T @ weighted @ y for x, y in pairwise(centred)]
+    for index, x in enumerate(layers):
+        expected = row_weights @ x
+        if index < len(steps):
+            expected = expected - steps[index] @ offsets[index + 1]
+        if index > 0:
+            expected = expected - steps[index - 1].T @ offsets[index - 1]
+        assert_allclose(found.biases[index], expected, atol=1e-12)
+    for step, expected in zip(found.weights, steps, strict=True):
+        assert_allclose(step, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("which", [None, [0, 2, 3]])
+def test_pseudo_log_likelihood_multiplies_all_conditionals(which):
+    machine, oracle = random_machine((4, 3))
+    rows = np.array([[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 0.0, 1.0]])
+    units = range(4) if which is None else which
+    expected = []
+    for row in rows:
+        total = 0.0
+        for i in units:
+            others = row.copy()
+            others[i] = np.nan
+            p = oracle.given({0: others})
+            total += np.log(p @ (oracle.layers[0][:, i] == row[i]))
+        expected.append(total)
+    index = None if which is None else np.array(which)
+    assert_allclose(pseudo_log_likelihood(machine, rows, index), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_same_numbers_in_every_namespace(name, sizes):
+    asarray = asarray_of(name)
+    weights, biases = random_arrays(sizes)
+    plain, other = machine_of(weights, biases), machine_of(weights, biases, asarray)
+    oracle = Enumeration(weights, biases)
+    layers = [asarray(x) for x in oracle.layers]
+    row_weights = oracle.probabilities - 1 / len(oracle.probabilities)
+    for function in (energy, free_energy):
+        found = to_numpy(function(other, layers))
+        assert_allclose(found, function(plain, oracle.layers), atol=1e-12)
+    for parity in (EVEN, ODD):
+        pairs = zip(
+            means(other, layers, parity),
+            means(plain, oracle.layers, parity),
+            strict=True,
+        )
+        for found, expected in pairs:
+            assert_allclose(to_numpy(found), expected, atol=1e-12)
+    found = gradient(layers, asarray(row_weights), other.params.biases)
+    expected = gradient(oracle.layers, row_weights, plain.params.biases)
+    for group, wanted in zip(found, expected, strict=True):
+        for x, y in zip(group, wanted, strict=True):
+            assert_allclose(to_numpy(x), y, atol=1e-12)
+
+
+def test_params_are_one_shape_of_thing():
+    machine, _ = random_machine((4, 3, 2))
+    assert [W.shape for W in machine.params.weights] == [(4, 3), (3, 2)]
+    assert isinstance(machine.params, Params)
