@@ -1,0 +1,159 @@
+"""Samplers against exact distributions, each beside a broken one that must fail."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skebm.core.backend import to_numpy
+from skebm.core.machine import EVEN, ODD, means, sample
+from skebm.core.sampling import (
+    alternate,
+    bottom_up,
+    gibbs,
+    independent_layers,
+    mean_field,
+)
+from skebm.core.streams import Purpose, stream
+
+from .machines import NAMESPACES, SIZES, asarray_of, random_machine, standard_errors
+
+N_CHAINS = 40_000
+
+
+def chain_stream(array=None, seed=0):
+    return stream(seed, Purpose.CHAINS, np.zeros(1) if array is None else array)
+
+
+def odd_then_even(machine, layers, draws):
+    return gibbs(machine, layers, 2, draws)
+
+
+def even_then_odd(machine, layers, draws):
+    layers = alternate(machine, layers, 2, draws)
+    return sample(machine, layers, ODD, draws)
+
+
+def stale(machine, layers, draws):
+    """Even layers drawn from odd ones that are one update behind."""
+    fresh = sample(machine, layers, ODD, draws)
+    even = sample(machine, layers, EVEN, draws)
+    return [
+        e if i % 2 == EVEN else o
+        for i, (e, o) in enumerate(zip(even, fresh, strict=True))
+    ]
+
+
+def forgetful(machine, layers, draws):
+    """Hidden units replaced by fair coins before the visible ones are drawn."""
+    layers = [
+        x if i % 2 == EVEN else np.asarray(draws.uniform(x.shape) < 0.5, x.dtype)
+        for i, x in enumerate(layers)
+    ]
+    return sample(machine, sample(machine, layers, EVEN, draws), ODD, draws)
+
+
+def deviation_after(kernel, sizes):
+    """Largest deviation of a pair moment, in standard errors, from an exact start."""
+    machine, oracle = random_machine(sizes, scale=1.5)
+    start = oracle.sample(N_CHAINS, np.random.default_rng(1))
+    end = kernel(machine, start, chain_stream())
+    return standard_errors(np.concatenate(end, axis=1), oracle.moments()).max()
+
+
+@pytest.mark.parametrize("kernel", [odd_then_even, even_then_odd])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_stationary_from_an_exact_start(sizes, kernel):
+    assert deviation_after(kernel, sizes) < 5
+
+
+@pytest.mark.parametrize("kernel", [stale, forgetful])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_the_test_of_stationarity_rejects_broken_kernels(sizes, kernel):
+    assert deviation_after(kernel, sizes) > 5
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_gibbs_forgets_where_it_started(sizes):
+    machine, oracle = random_machine(sizes, scale=0.5)
+    start = [np.zeros((N_CHAINS, n)) for n in sizes]
+    end = gibbs(machine, start, 100, chain_stream())
+    errors = standard_errors(np.concatenate(end, axis=1), oracle.moments())
+    assert errors.max() < 5
+
+
+def test_independent_layers_have_the_means_of_the_biases():
+    machine, _ = random_machine((4, 3, 2))
+    layers = independent_layers(machine, N_CHAINS, chain_stream())
+    p = 1 / (1 + np.exp(-np.concatenate(machine.params.biases)))
+    expected = np.outer(p, p)
+    np.fill_diagonal(expected, p)
+    assert standard_errors(np.concatenate(layers, axis=1), expected).max() < 5
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_chains_are_the_same_in_every_namespace(name):
+    asarray = asarray_of(name)
+    ends = []
+    for convert in (np.asarray, asarray):
+        machine, _ = random_machine((4, 3, 2))
+        params = type(machine.params)(
+            *(tuple(convert(x) for x in group) for group in machine.params)
+        )
+        machine = machine._replace(params=params)
+        draws = chain_stream(params.biases[0])
+        start = independent_layers(machine, 20, draws)
+        ends.append([to_numpy(x) for x in gibbs(machine, start, 5, draws)])
+    for x, y in zip(*ends, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.3])
+@pytest.mark.parametrize("sizes", [(4, 3, 2), (3, 3, 2, 2)])
+def test_mean_field_ends_at_a_fixed_point(sizes, damping):
+    machine, oracle = random_machine(sizes, scale=0.5)
+    visible = oracle.layers[0][:8]
+    found = mean_field(machine, visible, 200, 1e-10, damping)
+    assert 1 < found.n_steps < 200
+    for parity in (EVEN, ODD):
+        again = means(machine, found.layers, parity, lowest=1)
+        for x, y in zip(found.layers, again, strict=True):
+            assert_allclose(x, y, atol=1e-9)
+    assert found.layers[0] is visible
+
+
+def test_mean_field_says_how_far_it_got():
+    machine, oracle = random_machine((4, 3, 2))
+    found = mean_field(machine, oracle.layers[0][:8], 1, 1e-12)
+    assert found.n_steps == 1
+    assert found.change > 1e-12
+
+
+def test_mean_field_of_one_hidden_layer_is_the_posterior_at_once():
+    machine, oracle = random_machine((4, 3))
+    visible = oracle.layers[0][:8]
+    found = mean_field(machine, visible, 10, 0.0)
+    assert (found.n_steps, found.change) == (0, 0.0)
+    for row, hidden in zip(visible, found.layers[1], strict=True):
+        assert_allclose(hidden, oracle.mean(1, {0: row}), atol=1e-12)
+
+
+def test_mean_field_is_exact_where_the_posterior_factorises():
+    """Without weights above the first hidden layer, the posterior is a product."""
+    machine, oracle = random_machine((4, 3, 2))
+    machine.params.weights[1][...] = 0.0
+    oracle = type(oracle)(machine.params.weights, machine.params.biases)
+    visible = oracle.layers[0][::8]
+    found = mean_field(machine, visible, 100, 1e-13)
+    for row, *hidden in zip(*found.layers, strict=True):
+        for index, x in enumerate(hidden, start=1):
+            assert_allclose(x, oracle.mean(index, {0: row}), atol=1e-12)
+
+
+def test_bottom_up_doubles_the_weights_below_a_layer_that_has_one_above():
+    machine, _ = random_machine((4, 3, 2))
+    (W, V), (_, b, c) = machine.params
+    v = np.array([[0.0, 1.0, 1.0, 0.0]])
+    first = 1 / (1 + np.exp(-(2 * v @ W + b)))
+    layers = bottom_up(machine, v)
+    assert_allclose(layers[1], first)
+    assert_allclose(layers[2], 1 / (1 + np.exp(-(first @ V + c))))

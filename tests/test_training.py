@@ -1,0 +1,247 @@
+"""The minibatch loop: what it weighs, and where it ends."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from skebm.core import optimise, training
+from skebm.core.machine import Params, copy_params, gradient
+from skebm.core.units import Bernoulli
+
+from .enumeration import Enumeration
+from .machines import NAMESPACES, asarray_of, machine_of, random_arrays
+
+UNITS = (Bernoulli(), Bernoulli())
+
+
+def settings_of(**changed):
+    settings = training.Settings(
+        units=UNITS,
+        optimiser=optimise.MomentumSGD(),
+        algorithm=training.PersistentChains(1),
+        batch_size=10,
+        shuffle=True,
+        centred=True,
+        seed=0,
+    )
+    return settings._replace(**changed)
+
+
+def trained(X, n_epochs, n_hidden=3, n_chains=10, rate=0.1, weights=None, **changed):
+    settings = settings_of(**changed)
+    weights = np.ones(X.shape[0]) if weights is None else weights
+    state = training.start(X, weights, (n_hidden,), n_chains, settings)
+    for _ in range(n_epochs):
+        state = training.train_epoch(state, X, weights, rate, settings)
+    return state
+
+
+def test_teacher_and_student_with_the_exact_gradient():
+    """Ascent along `gradient` with enumerated statistics recovers the teacher."""
+    teacher = Enumeration(*random_arrays((4, 3), seed=5))
+    p_visible = np.exp([teacher.log_marginal({0: v}) for v in teacher.layers[0][::8]])
+    rows = teacher.layers[0][::8]
+    weights, biases = random_arrays((4, 3), seed=6, scale=0.3)
+    params = Params(tuple(weights), tuple(biases))
+    optimiser = optimise.MomentumSGD(momentum=0.9)
+    velocity = optimiser.init(params)
+    for _ in range(3000):
+        student = Enumeration(*params)
+        posterior = sum(
+            p * student.given({0: row}) for p, row in zip(p_visible, rows, strict=True)
+        )
+        offsets = [student.mean(index) for index in range(2)]
+        step = gradient(student.layers, posterior - student.probabilities, offsets)
+        optimiser.update(step, velocity, params, 0.1)
+    student = Enumeration(*params)
+    found = student.layers[0].T @ (student.probabilities[:, None] * student.layers[0])
+    expected = teacher.layers[0].T @ (
+        teacher.probabilities[:, None] * teacher.layers[0]
+    )
+    assert_allclose(found, expected, atol=2e-3)
+
+
+def phases_of(algorithm, rows, row_weights, n_chains=2000):
+    machine = machine_of(*random_arrays((4, 3)))
+    draws = training.stream(0, training.Purpose.CHAINS, rows)
+    chains = training.start_chains(machine, n_chains, draws)
+    return machine, algorithm.phases(machine, rows, row_weights, chains, draws)
+
+
+@pytest.mark.parametrize(
+    "algorithm", [training.ContrastiveDivergence(1), training.PersistentChains(1)]
+)
+def test_each_phase_is_averaged_over_its_own_rows(algorithm, rng):
+    """scikit-learn divides the sum over all chains by the number of data rows."""
+    rows = rng.integers(0, 2, (3, 4)).astype(float)
+    _, (layers, weights, _) = phases_of(algorithm, rows, np.full(3, 1 / 3))
+    assert_allclose(weights[:3].sum(), 1.0)
+    assert_allclose(weights[3:].sum(), -1.0)
+    assert len(set(weights[3:])) == 1
+    assert_array_equal(layers[0][:3], rows)
+    assert [x.shape[0] for x in layers] == [len(weights)] * 2
+
+
+@pytest.mark.parametrize(
+    "algorithm", [training.ContrastiveDivergence(1), training.PersistentChains(1)]
+)
+def test_hidden_means_are_those_of_the_visible_rows_beside_them(algorithm, rng):
+    """Stale means, given the chains' old visible units, would show here."""
+    rows = rng.integers(0, 2, (3, 4)).astype(float)
+    machine, (layers, _, _) = phases_of(algorithm, rows, np.full(3, 1 / 3), n_chains=5)
+    W, (_, c) = machine.params.weights[0], machine.params.biases
+    assert_allclose(layers[1], 1 / (1 + np.exp(-(layers[0] @ W + c))))
+
+
+def test_persistent_chains_stay_with_the_machine():
+    """Many steps at fixed parameters: the model rows have the machine's moments."""
+    machine = machine_of(*random_arrays((4, 3)))
+    oracle = Enumeration(*machine.params)
+    rows = np.zeros((1, 4))
+    draws = training.stream(0, training.Purpose.CHAINS, rows)
+    chains = training.start_chains(machine, 20_000, draws)
+    for _ in range(60):
+        layers, _, chains = training.PersistentChains(2).phases(
+            machine, rows, np.ones(1), chains, draws
+        )
+    found = layers[0][1:].T @ layers[1][1:] / 20_000
+    expected = oracle.moments()[:4, 4:]
+    error = np.sqrt(expected * (1 - expected) / 20_000)
+    assert np.max(np.abs(found - expected) / error) < 5
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_minibatches_cover_all_rows_in_batches_of_nearly_equal_size(shuffle):
+    X = np.arange(11, dtype=np.uint8)[:, None]
+    order = np.random.default_rng(0).permutation(11) if shuffle else None
+    batches = list(training.minibatches(X, np.ones(11), order, 10))
+    assert sorted(len(rows) for rows, _ in batches) == [5, 6]
+    assert sorted(np.concatenate([rows[:, 0] for rows, _ in batches])) == list(
+        range(11)
+    )
+    assert {rows.dtype.name for rows, _ in batches} == {"float64"}
+
+
+def test_weights_of_an_epoch_average_one_over_the_rows_of_a_batch():
+    weights = np.array([1.0, 3.0, 0.0, 2.0, 2.0, 4.0])
+    batches = list(training.minibatches(np.eye(6), weights, None, 2))
+    assert_allclose(np.concatenate([w for _, w in batches]), weights * 3 / 12)
+
+
+@pytest.mark.parametrize("n_rows", [10, 11, 20])
+def test_batch_size_law(n_rows):
+    """The same biases whether or not batches of 10 divide the rows.
+
+    scikit-learn's mean visible bias drifts to -2.4 for 11 rows, where the data's logit
+    is about 0. Here all rows are the same data, half ones, and the chains are many, so
+    that the biases stay at the logit but for sampling noise.
+    """
+    X = np.tile([[1.0, 0.0], [0.0, 1.0]], (n_rows, 1))[:n_rows]
+    state = trained(X, 600, n_hidden=1, n_chains=50)
+    logit = np.log(X.mean(axis=0) / (1 - X.mean(axis=0)))
+    hidden = 1 / (1 + np.exp(-state.params.biases[1]))
+    found = state.params.biases[0] + state.params.weights[0] @ hidden
+    assert_allclose(found, logit, atol=0.5)
+
+
+def test_uncentred_training_is_the_plain_gradient():
+    X = np.eye(4)
+    state = trained(X, 1, centred=False)
+    assert all((o == 0.0).all() for o in state.offsets)
+
+
+def test_centring_follows_the_hidden_means():
+    X = np.tile(np.eye(4), (5, 1))
+    state = trained(X, 300)
+    W, (_, c) = state.params.weights[0], state.params.biases
+    hidden = (1 / (1 + np.exp(-(X @ W + c)))).mean(axis=0)
+    assert_allclose(state.offsets[1], hidden, atol=0.05)
+    assert_allclose(state.offsets[0], X.mean(axis=0), atol=1e-12)
+
+
+def test_an_epoch_leaves_its_state_as_it_was():
+    X = np.eye(4)
+    settings = settings_of(optimiser=optimise.MomentumSGD(0.5))
+    state = training.start(X, np.ones(4), (3,), 5, settings)
+    kept = [
+        copy_params(state.params),
+        copy_params(state.velocity),
+        state.chains[1].copy(),
+    ]
+    training.train_epoch(state, X, np.ones(4), 0.1, settings)
+    for before, after in zip(kept[:2], [state.params, state.velocity], strict=True):
+        for group, same in zip(before, after, strict=True):
+            for x, y in zip(group, same, strict=True):
+                assert_array_equal(x, y)
+    assert_array_equal(kept[2], state.chains[1])
+
+
+def test_an_interrupted_run_is_the_uninterrupted_one():
+    """The state is all there is: going on from it ends in the same place."""
+    X = np.eye(4)
+    assert_array_equal(
+        trained(X, 4).params.weights[0],
+        trained(X, 4).params.weights[0],
+    )
+    settings = settings_of()
+    half = trained(X, 2)
+    for _ in range(2):
+        half = training.train_epoch(half, X, np.ones(4), 0.1, settings)
+    assert_array_equal(half.params.weights[0], trained(X, 4).params.weights[0])
+
+
+def test_divergence_is_told_with_the_last_finite_state():
+    X = np.eye(4)
+    settings = settings_of()
+    state = training.start(X, np.ones(4), (3,), 5, settings)
+    with pytest.raises(training.Diverged) as caught:
+        training.train_epoch(state, X, np.ones(4), np.inf, settings)
+    assert caught.value.state is state
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_training_is_the_same_in_every_namespace(name):
+    asarray = asarray_of(name)
+    X = np.random.default_rng(0).integers(0, 2, (30, 6)).astype(float)
+    expected = trained(X, 3).params
+    found = trained(asarray(X), 3, weights=asarray(np.ones(30))).params
+    for group, wanted in zip(found, expected, strict=True):
+        for x, y in zip(group, wanted, strict=True):
+            assert_allclose(np.asarray(x), y, atol=1e-10)
+
+
+def test_column_means_of_dense_and_sparse(rng):
+    X = rng.integers(0, 2, (2500, 3)).astype(np.uint8)
+    weights = rng.uniform(size=2500)
+    expected = np.average(X, axis=0, weights=weights)
+    for container in (np.asarray, sparse.csr_array):
+        assert_allclose(training.column_means(container(X), weights), expected)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.7])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_optimiser_is_the_recursion(momentum, decay, rng):
+    """v <- m v + rate (g - decay W), W <- W + v; biases do not decay."""
+    W, b = rng.normal(size=(3, 2)), [rng.normal(size=3), rng.normal(size=2)]
+    params = copy_params(Params((W,), tuple(b)))
+    optimiser = optimise.MomentumSGD(momentum, decay)
+    velocity = optimiser.init(params)
+    speeds = [0.0, 0.0, 0.0]
+    expected = [W, *b]
+    for _ in range(4):
+        g = [rng.normal(size=x.shape) for x in expected]
+        step = Params((g[0].copy(),), (g[1].copy(), g[2].copy()))
+        optimiser.update(step, velocity, params, 0.2)
+        decays = [decay * expected[0], 0.0, 0.0]
+        for i in range(3):
+            speeds[i] = momentum * speeds[i] + 0.2 * (g[i] - decays[i])
+            expected[i] = expected[i] + speeds[i]
+    for x, y in zip([*params.weights, *params.biases], expected, strict=True):
+        assert_allclose(x, y)
+
+
+def test_schedules():
+    assert optimise.constant(0.3, 3) == [0.3, 0.3, 0.3]
+    assert_allclose(optimise.linear(0.3, 3), [0.3, 0.2, 0.1])
+    assert optimise.linear(0.3, 0) == []
