@@ -1,0 +1,79 @@
+"""What users give, checked once, before anything changes."""
+
+import warnings
+
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils._array_api import check_same_namespace
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from .core.backend import namespace
+
+
+def check_rows(estimator, X, *, method, new=False):
+    """Rows of data as an array or CSR matrix; integers and booleans are left as such.
+
+    Nothing of the estimator changes. With `new`, the columns need not be those that the
+    estimator was fitted to.
+    """
+    if not new:
+        check_same_namespace(X, estimator, attribute="components_", method=method)
+    checked = check_array(
+        X,
+        accept_sparse="csr",
+        dtype="numeric",
+        ensure_all_finite="allow-nan",
+        estimator=estimator,
+        input_name="X",
+    )
+    try:
+        assert_all_finite(checked, input_name="X")
+    except ValueError as error:
+        raise ValueError(
+            f"Input X contains NaN. {type(estimator).__name__} models complete rows: "
+            "fill the missing entries first, for example with `impute` of a machine "
+            "fitted to complete rows, or with sklearn.impute.SimpleImputer."
+        ) from error
+    names = BaseEstimator() if new else estimator
+    validate_data(names, X, reset=new, skip_check_array=True)
+    warn_out_of_range(estimator, checked)
+    return checked
+
+
+def warn_out_of_range(estimator, X):
+    """Warn about values that are no probabilities of a binary unit."""
+    values = X.data if sparse.issparse(X) else X
+    xp = namespace(values)
+    if 0 in values.shape or values.dtype == xp.bool:
+        return
+    low, high = float(xp.min(values)), float(xp.max(values))
+    if low < 0.0 or high > 1.0:
+        warnings.warn(
+            f"{type(estimator).__name__} expects values in [0, 1], the probabilities "
+            f"that its binary units are 1, but X ranges from {low:g} to {high:g}. "
+            "Scale X, for example with sklearn.preprocessing.MinMaxScaler(clip=True), "
+            "or threshold it with sklearn.preprocessing.Binarizer.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def check_weights(sample_weight, X, dtype):
+    """Row weights: non-negative, not all zero."""
+    return _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
+
+
+def check_hidden(estimator, H):
+    """Values of the hidden units, with as many columns as the estimator has outputs."""
+    check_same_namespace(
+        H, estimator, attribute="components_", method="inverse_transform"
+    )
+    H = check_array(H, accept_sparse="csr", dtype="numeric", input_name="X")
+    n_hidden = estimator.components_.shape[0]
+    if H.shape[1] != n_hidden:
+        raise ValueError(
+            f"X has {H.shape[1]} columns, but {type(estimator).__name__} has "
+            f"{n_hidden} hidden units: inverse_transform takes what transform returns."
+        )
+    return H

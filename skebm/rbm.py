@@ -1,0 +1,316 @@
+"""Restricted Boltzmann machines."""
+
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import BoltzmannMachineBase
+from ._validation import check_hidden
+from .core.backend import by_blocks, float_dtype
+from .core.machine import (
+    EVEN,
+    ODD,
+    Params,
+    free_energy,
+    means,
+    pseudo_log_likelihood,
+    pseudo_log_likelihood_rows,
+)
+from .core.sampling import gibbs
+from .core.streams import Purpose, stream
+from .core.units import Bernoulli
+
+
+class BernoulliRBM(BoltzmannMachineBase):
+    """Restricted Boltzmann machine with binary visible and hidden units.
+
+    A drop-in replacement for :class:`sklearn.neural_network.BernoulliRBM`. It models
+    the distribution of binary rows, or of probabilities in [0, 1], by
+
+    .. math:: p(v, h) = \\frac{1}{Z} \\exp(b^T v + c^T h + v^T W h)
+
+    and is trained by stochastic gradient ascent on the log-likelihood, where the
+    model's side of the gradient is estimated with Markov chains.
+
+    Parameters
+    ----------
+    n_components : int, default=256
+        Number of hidden units.
+    learning_rate : float, default=0.1
+        Step size, in the first epoch if there is a schedule.
+    batch_size : int, default=100
+        Most rows per minibatch. The rows are divided into batches of nearly equal size.
+    n_iter : int, default=10
+        Number of passes over the rows.
+    algorithm : {"cd", "pcd"}, default="pcd"
+        How the model's side of the gradient is estimated: "cd" is contrastive
+        divergence [1]_, with chains that start anew at the rows of each batch; "pcd" is
+        persistent contrastive divergence [2]_, also known as stochastic maximum
+        likelihood, with chains that go on throughout training.
+    n_gibbs_steps : int, default=1
+        Gibbs steps per update of the parameters.
+    n_chains : int, default=None
+        Number of persistent chains; None means `batch_size`. Not used by "cd".
+    momentum : float, default=0.0
+        Share of the last step that is taken again, in [0, 1).
+    weight_decay : float, default=0.0
+        L2 penalty of the weights: ``weight_decay / 2`` times the sum of their squares
+        is taken off the mean log-likelihood.
+    centered : bool, default=True
+        Whether the gradient is that of the centred machine [3]_ [4]_, which learns
+        faster and as well from flipped data (1 - X).
+    learning_rate_schedule : {"constant", "linear"}, default="linear"
+        "linear" lets the learning rate fall in even steps from epoch to epoch, towards
+        zero after `n_iter` epochs. :meth:`partial_fit` always uses `learning_rate`.
+    shuffle : bool, default=True
+        Whether the rows are put in random order in each epoch.
+    warm_start : bool, default=False
+        Whether :meth:`fit` goes on from where the last call ended: parameters, chains,
+        momentum, and random streams.
+    verbose : int, default=0
+        Whether to print a line per epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seed of all random numbers: an int gives the same results on every call.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Weights.
+    intercept_hidden_ : ndarray of shape (n_components,)
+        Biases of the hidden units.
+    intercept_visible_ : ndarray of shape (n_features,)
+        Biases of the visible units.
+    h_samples_ : ndarray of shape (n_chains, n_components)
+        Hidden units of the Markov chains.
+    n_iter_ : int
+        Number of epochs since training began.
+    history_ : dict of lists of float
+        One number per epoch for each quantity, measured on a small fixed part of the
+        data: "pseudo_log_likelihood", in nats per row and scaled up to all features,
+        and "reconstruction_error", the mean squared error of a feature.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in fit, where X has string names for all.
+
+    See Also
+    --------
+    sklearn.neural_network.BernoulliRBM : The same model in scikit-learn.
+    sklearn.decomposition.PCA : Linear features.
+
+    References
+    ----------
+    .. [1] Hinton, G. E. (2002). Training products of experts by minimizing contrastive
+       divergence. Neural Computation 14, 1771-1800.
+    .. [2] Tieleman, T. (2008). Training restricted Boltzmann machines using
+       approximations to the likelihood gradient. Proceedings of the 25th International
+       Conference on Machine Learning, 1064-1071.
+    .. [3] Montavon, G. and Mueller, K.-R. (2012). Deep Boltzmann machines and the
+       centering trick. In: Neural Networks: Tricks of the Trade, 621-637.
+    .. [4] Melchior, J., Fischer, A. and Wiskott, L. (2016). How to center deep
+       Boltzmann machines. Journal of Machine Learning Research 17(99), 1-61.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skebm import BernoulliRBM
+    >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]] * 25)
+    >>> rbm = BernoulliRBM(n_components=2, n_iter=200, random_state=0).fit(X)
+    >>> rbm.transform(X).shape
+    (100, 2)
+    >>> bool(rbm.score(X) > rbm.score(1 - X))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        **BoltzmannMachineBase._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        n_components=256,
+        *,
+        learning_rate=0.1,
+        batch_size=100,
+        n_iter=10,
+        algorithm="pcd",
+        n_gibbs_steps=1,
+        n_chains=None,
+        momentum=0.0,
+        weight_decay=0.0,
+        centered=True,
+        learning_rate_schedule="linear",
+        shuffle=True,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.n_iter = n_iter
+        self.algorithm = algorithm
+        self.n_gibbs_steps = n_gibbs_steps
+        self.n_chains = n_chains
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.centered = centered
+        self.learning_rate_schedule = learning_rate_schedule
+        self.shuffle = shuffle
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def transform(self, X):
+        """Probabilities that the hidden units are 1, given the rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_components)
+            ``P(h = 1 | v = X)``.
+        """
+        X, machine = self._machine_for(X, "transform")
+        return by_blocks(lambda v: means(machine, [v, None], ODD)[1], X, float_dtype(X))
+
+    def inverse_transform(self, X):
+        """Probabilities that the visible units are 1, given hidden units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Hidden units: states, or probabilities as from :meth:`transform`.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            ``P(v = 1 | h = X)``.
+        """
+        check_is_fitted(self)
+        H = check_hidden(self, X)
+        machine = self._machine(float_dtype(H))
+        return by_blocks(
+            lambda h: means(machine, [None, h], EVEN)[0], H, float_dtype(H)
+        )
+
+    def reconstruct(self, X, n_gibbs_steps=1):
+        """The rows passed up to the hidden units and down again.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+        n_gibbs_steps : int, default=1
+            How often up and down. All steps but the last draw samples, from random
+            numbers fixed by the fit; the last one goes up and down by means.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            Probabilities that the visible units are 1.
+        """
+        if n_gibbs_steps < 1:
+            raise ValueError(f"n_gibbs_steps must be at least 1, got {n_gibbs_steps}.")
+        X, machine = self._machine_for(X, "reconstruct")
+        draws = stream(self._seed, Purpose.RECONSTRUCT, machine.params.biases[0])
+
+        def up_and_down(v):
+            layers = gibbs(machine, [v, None], n_gibbs_steps - 1, draws)
+            return means(machine, means(machine, layers, ODD), EVEN)[0]
+
+        return by_blocks(up_and_down, X, float_dtype(X))
+
+    def gibbs(self, v):
+        """One step of Gibbs sampling: hidden units given `v`, visible units given them.
+
+        Parameters
+        ----------
+        v : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible units to start from.
+
+        Returns
+        -------
+        v_new : ndarray of shape (n_samples, n_features)
+            Visible units, 0 or 1, after the step. Each call draws new random numbers,
+            so that repeated calls make a Markov chain.
+        """
+        v, machine = self._machine_for(v, "gibbs")
+        self._n_gibbs_calls = getattr(self, "_n_gibbs_calls", 0) + 1
+        array = machine.params.biases[0]
+        draws = stream(self._seed, Purpose.GIBBS, array, self._n_gibbs_calls)
+        return by_blocks(
+            lambda x: gibbs(machine, [x, None], 1, draws)[0], v, float_dtype(v)
+        )
+
+    def free_energy(self, X):
+        """Free energy of each row, in nats: -log of its unnormalised probability.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+
+        Returns
+        -------
+        free_energy : ndarray of shape (n_samples,)
+            ``F(v) = -log sum_h exp(-E(v, h))``.
+        """
+        X, machine = self._machine_for(X, "free_energy")
+        return by_blocks(lambda v: free_energy(machine, [v, None]), X, float_dtype(X))
+
+    def pseudo_log_likelihood(self, X):
+        """Pseudo-log-likelihood of each row, in nats, exact over all features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+
+        Returns
+        -------
+        pseudo_log_likelihood : ndarray of shape (n_samples,)
+            ``sum_i log p(v_i | all other v_j)``, without any random choice.
+
+        References
+        ----------
+        .. [1] Besag, J. (1975). Statistical analysis of non-lattice data. The
+           Statistician 24, 179-195.
+        """
+        X, machine = self._machine_for(X, "pseudo_log_likelihood")
+        return by_blocks(
+            lambda v: pseudo_log_likelihood(machine, v),
+            X,
+            float_dtype(X),
+            pseudo_log_likelihood_rows(*self.components_.shape),
+        )
+
+    def _units(self):
+        return (Bernoulli(), Bernoulli())
+
+    def _hidden_sizes(self):
+        return (self.n_components,)
+
+    def _read_params(self):
+        return Params(
+            (self.components_.T,), (self.intercept_visible_, self.intercept_hidden_)
+        )
+
+    def _write_params(self, params):
+        self.components_ = params.weights[0].T
+        self.intercept_visible_, self.intercept_hidden_ = params.biases
+
+    def _read_chains(self):
+        return [None, self.h_samples_]
+
+    def _write_chains(self, chains):
+        self.h_samples_ = chains[1]
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]

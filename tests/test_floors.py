@@ -1,0 +1,66 @@
+"""A file of the package imports only from lower floors."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skebm
+
+ROOT = Path(skebm.__file__).parent
+
+FLOORS = {
+    "core.backend": 0,
+    "core.streams": 1,
+    "core.units": 1,
+    "core.machine": 2,
+    "core.sampling": 3,
+    "core.optimise": 3,
+    "core.monitor": 4,
+    "core.partition": 4,
+    "core.training": 4,
+    "_validation": 5,
+    "_base": 6,
+    "rbm": 7,
+}
+
+
+def imports(path):
+    """Modules of skebm that a file imports, by their names within the package."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - (node.level - 1)]
+            if node.module:
+                base = (*base, *node.module.split("."))
+            for alias in node.names:
+                name = ".".join((*base, alias.name))
+                yield name if name in FLOORS else ".".join(base)
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        if path.name != "__init__.py":
+            yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
+
+
+def test_every_module_has_a_floor():
+    assert {name for name, _ in modules()} == set(FLOORS)
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_imports_lead_downwards(name, path):
+    for other in imports(path):
+        assert FLOORS[other] < FLOORS[name], f"{name} imports {other}"
+
+
+def test_the_core_knows_no_estimator():
+    """Of scikit-learn, only the backend's array helpers."""
+    for name, path in modules():
+        if name.startswith("core."):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    outside = node.module.startswith("sklearn")
+                    assert not outside or name == "core.backend", (
+                        f"{name}: {node.module}"
+                    )
