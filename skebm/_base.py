@@ -18,9 +18,9 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ._validation import check_rows, check_weights
+from ._validation import check_rows, check_weights, record_features
 from .core import monitor, optimise, partition, training
 from .core.backend import float_dtype, namespace, to_numpy, zeros
 from .core.machine import Machine, Params
@@ -150,7 +150,7 @@ class BoltzmannMachineBase(
                 "that X lies in [0, 1]."
             ) from None
         if not going_on:
-            validate_data(self, X_given, skip_check_array=True)
+            record_features(self, X_given)
         self._write(state, seed, history)
         return self
 
@@ -161,10 +161,13 @@ class BoltzmannMachineBase(
         begin, first = time.perf_counter(), state.epoch
         try:
             for rate in rates:
-                state = training.train_epoch(state, X, sample_weight, rate, settings)
-                measured = monitor.measure(
-                    Machine(settings.units, state.params), watched
-                )
+                # Overflow is no news where an epoch ends by asking if all is finite.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    state = training.train_epoch(
+                        state, X, sample_weight, rate, settings
+                    )
+                    machine = Machine(settings.units, state.params)
+                    measured = monitor.measure(machine, watched)
                 for name, value in measured.items():
                     history.setdefault(name, []).append(value)
                 if self.verbose:

@@ -6,7 +6,11 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils._array_api import check_same_namespace
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+)
 
 from .core.backend import namespace
 
@@ -17,8 +21,12 @@ def check_rows(estimator, X, *, method, new=False):
     Nothing of the estimator changes. With `new`, the columns need not be those that the
     estimator was fitted to.
     """
-    if not new:
+    if new:
+        # Names that make no sense are an error even where they are not yet recorded.
+        _check_feature_names(BaseEstimator(), X, reset=True)
+    else:
         check_same_namespace(X, estimator, attribute="components_", method=method)
+        _check_feature_names(estimator, X, reset=False)
     checked = check_array(
         X,
         accept_sparse="csr",
@@ -35,8 +43,8 @@ def check_rows(estimator, X, *, method, new=False):
             "fill the missing entries first, for example with `impute` of a machine "
             "fitted to complete rows, or with sklearn.impute.SimpleImputer."
         ) from error
-    names = BaseEstimator() if new else estimator
-    validate_data(names, X, reset=new, skip_check_array=True)
+    if not new:
+        _check_n_features(estimator, checked, reset=False)
     warn_out_of_range(estimator, checked)
     return checked
 
@@ -77,3 +85,9 @@ def check_hidden(estimator, H):
             f"{n_hidden} hidden units: inverse_transform takes what transform returns."
         )
     return H
+
+
+def record_features(estimator, X):
+    """Remember number and names of the columns, once a fit has succeeded."""
+    _check_feature_names(estimator, X, reset=True)
+    _check_n_features(estimator, X, reset=True)
