@@ -164,7 +164,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         self.random_state = random_state
 
     def transform(self, X):
-        """Probabilities that the hidden units are 1, given the rows.
+        """Compute the probabilities that the hidden units are 1, given the rows.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         return by_blocks(lambda v: means(machine, [v, None], ODD)[1], X, float_dtype(X))
 
     def inverse_transform(self, X):
-        """Probabilities that the visible units are 1, given hidden units.
+        """Compute the probabilities that the visible units are 1, given hidden units.
 
         Parameters
         ----------

@@ -19,6 +19,7 @@ OPTIONAL = (
     "MPS",
     "pandas",
     "polars",
+    "SCIPY_ARRAY_API",
 )
 
 # Those that check_estimator leaves out.
@@ -78,6 +79,7 @@ def test_checks_that_check_estimator_leaves_out(estimator, name):
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 def test_array_api_values(estimator, namespace, dtype):
     pytest.importorskip(namespace)
+    pytest.importorskip("scipy", "1.14")
     device = "cpu" if namespace == "torch" else "CPU_DEVICE"
     estimator_checks.check_array_api_input_and_values(
         type(estimator).__name__,
