@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._validation import check_rows, check_weights, record_features
 from .core import monitor, optimise, partition, training
-from .core.backend import float_dtype, namespace, to_numpy, zeros
+from .core.backend import float_dtype, namespace, to_numpy
 from .core.machine import Machine, Params
 from .core.streams import Purpose, stream
 
@@ -94,7 +94,7 @@ class BoltzmannMachineBase(
 
         Markov chains, momentum and random streams continue. The learning rate is
         `learning_rate`, whatever the schedule. The first call decides on the number of
-        features and the dtype, and starts the visible biases at the data's logits.
+        features and the dtype, and starts the machine about the means of its rows.
 
         Parameters
         ----------
@@ -129,9 +129,11 @@ class BoltzmannMachineBase(
         dtype = self._read_params().biases[0].dtype if going_on else float_dtype(X)
         sample_weight = check_weights(sample_weight, X, dtype)
         if going_on:
+            self._check_sizes()
             seed, history = self._seed, {k: list(v) for k, v in self.history_.items()}
             settings = self._settings(seed)
             state = self._resume(settings)
+            state = training.join(state, X, sample_weight, settings)
         else:
             seed, history = draw_seed(self.random_state), {}
             settings = self._settings(seed)
@@ -199,6 +201,16 @@ class BoltzmannMachineBase(
             seed=seed,
         )
 
+    def _check_sizes(self):
+        sizes = tuple(b.shape[0] for b in self._read_params().biases[1:])
+        if sizes != tuple(self._hidden_sizes()):
+            raise ValueError(
+                f"This {type(self).__name__} has hidden layers of sizes {sizes}, but "
+                f"its parameters now ask for {tuple(self._hidden_sizes())}. To go on, "
+                "as warm_start and partial_fit do, set the parameter back; to change "
+                "the size, fit anew with warm_start=False."
+            )
+
     def _n_chains(self):
         return self.batch_size if self.n_chains is None else self.n_chains
 
@@ -209,6 +221,8 @@ class BoltzmannMachineBase(
         velocity = state.velocity
         self._training = {
             "visible_mean": state.visible_mean,
+            "mass": state.mass,
+            "n_gibbs_calls": 0,
             "offsets": list(state.offsets),
             "velocity": None
             if velocity is None
@@ -231,6 +245,7 @@ class BoltzmannMachineBase(
             offsets,
             self.n_iter_,
             saved["visible_mean"],
+            saved["mass"],
         )
         return training.adapt(state, self._n_chains(), settings)
 
@@ -280,8 +295,8 @@ class BoltzmannMachineBase(
     def log_partition(self, method="auto", *, n_betas=1000, n_runs=100):
         """Logarithm of the partition function Z, in nats.
 
-        The random numbers come from the fit, so that repeated calls agree. The last
-        result is kept, and used again for as long as the parameters are the same.
+        The random numbers come from the fit, so that repeated calls agree. Results are
+        kept, and used again for as long as the parameters are the same.
 
         Parameters
         ----------
@@ -313,11 +328,13 @@ class BoltzmannMachineBase(
         check_is_fitted(self)
         params = self._read_params()
         values = [to_numpy(x) for group in params for x in group]
-        key = (joblib.hash(values), method, n_betas, n_runs)
-        if getattr(self, "_log_partition", (None,))[0] != key:
-            result = self._compute_log_partition(params, method, n_betas, n_runs)
-            self._log_partition = (key, result)
-        return self._log_partition[1]
+        fingerprint, asked = joblib.hash(values), (method, n_betas, n_runs)
+        known = getattr(self, "_log_partitions", {}).get(fingerprint, {})
+        if asked not in known:
+            result = self._compute_log_partition(params, *asked)
+            # Only of these parameters: what was known of others is of no more use.
+            self._log_partitions = {fingerprint: {**known, asked: result}}
+        return self._log_partitions[fingerprint][asked]
 
     def _compute_log_partition(self, params, method, n_betas, n_runs):
         machine = Machine(self._units(), params)
@@ -330,8 +347,7 @@ class BoltzmannMachineBase(
         if method != "ais" and n_units <= partition.MAX_EXACT_UNITS:
             return partition.exact(machine)
         mean = self._training["visible_mean"]
-        hidden = (zeros(b.shape, b) for b in params.biases[1:])
-        base = (machine.units[0].natural(mean), *hidden)
+        base = partition.base_biases(machine.units, params, mean)
         draws = stream(self._seed, Purpose.PARTITION, mean)
         return partition.annealed(machine, base, n_betas, n_runs, draws)
 

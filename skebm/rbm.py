@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -58,8 +59,9 @@ class BernoulliRBM(BoltzmannMachineBase):
         L2 penalty of the weights: ``weight_decay / 2`` times the sum of their squares
         is taken off the mean log-likelihood.
     centered : bool, default=True
-        Whether the gradient is that of the centred machine [3]_ [4]_, which learns
-        faster and as well from flipped data (1 - X).
+        Whether the gradient is that of the centred machine [3]_ [4]_. It leads to
+        better likelihoods, mostly, and does as well on flipped data (1 - X). Without
+        it, few hidden units are active at a time, which may suit a classifier better.
     learning_rate_schedule : {"constant", "linear"}, default="linear"
         "linear" lets the learning rate fall in even steps from epoch to epoch, towards
         zero after `n_iter` epochs. :meth:`partial_fit` always uses `learning_rate`.
@@ -82,7 +84,7 @@ class BernoulliRBM(BoltzmannMachineBase):
     intercept_visible_ : ndarray of shape (n_features,)
         Biases of the visible units.
     h_samples_ : ndarray of shape (n_chains, n_components)
-        Hidden units of the Markov chains.
+        Hidden units of the persistent Markov chains; where they started, under "cd".
     n_iter_ : int
         Number of epochs since training began.
     history_ : dict of lists of float
@@ -91,7 +93,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         and "reconstruction_error", the mean squared error of a feature.
     n_features_in_ : int
         Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in fit, where X has string names for all.
 
     See Also
@@ -215,8 +217,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         V : ndarray of shape (n_samples, n_features)
             Probabilities that the visible units are 1.
         """
-        if n_gibbs_steps < 1:
-            raise ValueError(f"n_gibbs_steps must be at least 1, got {n_gibbs_steps}.")
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
         X, machine = self._machine_for(X, "reconstruct")
         draws = stream(self._seed, Purpose.RECONSTRUCT, machine.params.biases[0])
 
@@ -241,9 +242,8 @@ class BernoulliRBM(BoltzmannMachineBase):
             so that repeated calls make a Markov chain.
         """
         v, machine = self._machine_for(v, "gibbs")
-        self._n_gibbs_calls = getattr(self, "_n_gibbs_calls", 0) + 1
-        array = machine.params.biases[0]
-        draws = stream(self._seed, Purpose.GIBBS, array, self._n_gibbs_calls)
+        calls = self._training["n_gibbs_calls"] = self._training["n_gibbs_calls"] + 1
+        draws = stream(self._seed, Purpose.GIBBS, machine.params.biases[0], calls)
         return by_blocks(
             lambda x: gibbs(machine, [x, None], 1, draws)[0], v, float_dtype(v)
         )

@@ -10,13 +10,17 @@ from skebm.core.backend import to_numpy
 from skebm.core.machine import (
     EVEN,
     ODD,
+    Machine,
     Params,
     energy,
     free_energy,
     gradient,
+    initial_params,
     means,
     pseudo_log_likelihood,
 )
+from skebm.core.streams import Purpose, stream
+from skebm.core.units import Bernoulli
 
 from .enumeration import Enumeration, log_likelihood
 from .machines import (
@@ -165,6 +169,34 @@ def test_same_numbers_in_every_namespace(name, sizes):
     for group, wanted in zip(found, expected, strict=True):
         for x, y in zip(group, wanted, strict=True):
             assert_allclose(to_numpy(x), y, atol=1e-12)
+
+
+def test_initial_params_rest_at_the_means():
+    """Each layer at its mean keeps its neighbours there; inputs vary by about 1."""
+    units = (Bernoulli(),) * 3
+    rest = (np.linspace(0.05, 0.9, 60), np.full(400, 0.5), np.full(300, 0.5))
+    draws = stream(0, Purpose.INITIAL, np.zeros(1))
+    params = initial_params(units, rest, draws)
+    machine = Machine(units, params)
+    layers = [mean[None, :] for mean in rest]
+    for parity in (EVEN, ODD):
+        for x, mean in zip(means(machine, layers, parity), layers, strict=True):
+            assert_allclose(x, mean, atol=1e-6)
+    x = np.random.default_rng(0).uniform(size=(500, 60)) < rest[0]
+    # 400 inputs, each of a standard deviation that itself varies by a tenth.
+    assert 0.95 < ((x - rest[0]) @ params.weights[0]).std() < 1.05
+
+
+@pytest.mark.parametrize(("n_hidden", "expected"), [(30, 1.0), (900, 3 / 15)])
+def test_initial_weights_are_bounded(n_hidden, expected):
+    """By 1 under units that hardly vary, and by the inputs that come down.
+
+    900 fair coins have a variance of 225 together: times the square of 3 / 15, 9.
+    """
+    rest = (np.full(50, 1e-4), np.full(n_hidden, 0.5))
+    draws = stream(0, Purpose.INITIAL, np.zeros(1))
+    weights = initial_params((Bernoulli(),) * 2, rest, draws).weights[0]
+    assert 0.93 * expected < weights.std() < 1.07 * expected
 
 
 def test_params_are_one_shape_of_thing():

@@ -259,8 +259,36 @@ def test_parameters_may_change_between_partial_fits():
 def test_refit_starts_anew():
     X = patterns()
     rbm = fitted(X)
+    first = rbm.gibbs(X)
     assert_same_model(rbm.fit(X), fitted(X))
     assert rbm.n_iter_ == 5
+    assert_array_equal(rbm.gibbs(X), first)
+
+
+def test_going_on_with_another_size_is_refused():
+    rbm = fitted().set_params(n_components=4)
+    with pytest.raises(ValueError, match=r"sizes \(3,\).*ask for \(4,\)"):
+        rbm.partial_fit(patterns())
+    with pytest.raises(ValueError, match="warm_start=False"):
+        rbm.set_params(warm_start=True).fit(patterns())
+    assert rbm.set_params(warm_start=False).fit(patterns()).components_.shape == (4, 6)
+
+
+def test_partial_fit_row_by_row_knows_the_mean_of_all_rows():
+    """A first call with one row must not fix what centring subtracts."""
+    X = patterns(200)
+    rbm = BernoulliRBM(3, random_state=0)
+    for row in X:
+        rbm.partial_fit(row[None])
+    assert_allclose(rbm._training["visible_mean"], X.mean(axis=0), atol=1e-9)
+    assert_allclose(rbm._training["offsets"][0], X.mean(axis=0), atol=1e-9)
+    assert np.abs(rbm.intercept_visible_).max() < 5
+
+
+@pytest.mark.parametrize("steps", [0, 1.5])
+def test_reconstruct_refuses_odd_numbers_of_steps(rbm, steps):
+    with pytest.raises((ValueError, TypeError), match="n_gibbs_steps"):
+        rbm.reconstruct(patterns(), n_gibbs_steps=steps)
 
 
 @pytest.mark.parametrize("algorithm", ["cd", "pcd"])

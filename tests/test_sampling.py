@@ -81,10 +81,11 @@ def test_gibbs_forgets_where_it_started(sizes):
     assert errors.max() < 5
 
 
-def test_independent_layers_have_the_means_of_the_biases():
+def test_independent_layers_have_their_means():
     machine, _ = random_machine((4, 3, 2))
-    layers = independent_layers(machine, N_CHAINS, chain_stream())
-    p = 1 / (1 + np.exp(-np.concatenate(machine.params.biases)))
+    means = [1 / (1 + np.exp(-b)) for b in machine.params.biases]
+    layers = independent_layers(machine.units, means, N_CHAINS, chain_stream())
+    p = np.concatenate(means)
     expected = np.outer(p, p)
     np.fill_diagonal(expected, p)
     assert standard_errors(np.concatenate(layers, axis=1), expected).max() < 5
@@ -101,7 +102,8 @@ def test_chains_are_the_same_in_every_namespace(name):
         )
         machine = machine._replace(params=params)
         draws = chain_stream(params.biases[0])
-        start = independent_layers(machine, 20, draws)
+        means = [k.mean(b) for k, b in zip(machine.units, params.biases, strict=True)]
+        start = independent_layers(machine.units, means, 20, draws)
         ends.append([to_numpy(x) for x in gibbs(machine, start, 5, draws)])
     for x, y in zip(*ends, strict=True):
         np.testing.assert_array_equal(x, y)

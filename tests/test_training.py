@@ -65,7 +65,7 @@ def test_teacher_and_student_with_the_exact_gradient():
 def phases_of(algorithm, rows, row_weights, n_chains=2000):
     machine = machine_of(*random_arrays((4, 3)))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    chains = training.start_chains(machine, n_chains, draws)
+    chains = training.start_chains(UNITS, [rows[0], np.full(3, 0.5)], n_chains, draws)
     return machine, algorithm.phases(machine, rows, row_weights, chains, draws)
 
 
@@ -100,7 +100,7 @@ def test_persistent_chains_stay_with_the_machine():
     oracle = Enumeration(*machine.params)
     rows = np.zeros((1, 4))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    chains = training.start_chains(machine, 20_000, draws)
+    chains = training.start_chains(UNITS, [rows[0], np.full(3, 0.5)], 20_000, draws)
     for _ in range(60):
         layers, _, chains = training.PersistentChains(2).phases(
             machine, rows, np.ones(1), chains, draws

@@ -11,9 +11,9 @@ from .machine import (
     pseudo_log_likelihood_rows,
 )
 
-# What is measured, so that it costs a few hundredths of an epoch: one row in 40, and
+# What is measured, so that it costs a few hundredths of an epoch: one row in 100, and
 # the pseudo-likelihood of one visible unit in 20.
-ROW_SHARE, UNIT_SHARE = 40, 20
+ROW_SHARE, UNIT_SHARE = 100, 20
 MIN_ROWS, MAX_ROWS = 16, 1000
 
 

@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import namespace, to_numpy
-from .machine import EVEN, ODD, Machine, Params, free_energy, inputs
+from .backend import namespace, to_numpy, zeros
+from .machine import EVEN, ODD, free_energy, inputs
 from .sampling import independent_layers
 
 # The smaller side of a machine is enumerated up to this many units: 2^20 states.
 MAX_EXACT_UNITS = 20
+
+# How near to 0 or 1 the means of the base machine's visible units may come.
+BASE_MARGIN = 1e-4
 
 # Memory for the fields of one block of states.
 BLOCK_BYTES = 2**26
@@ -137,6 +140,12 @@ def anneal(machine, base, betas, layers, stream):
     return to_numpy(total)
 
 
+def base_biases(units, params, visible_mean):
+    """Biases of the base machine: the visible units have the data's means."""
+    inner = units[0].clip(visible_mean, BASE_MARGIN)
+    return (units[0].natural(inner), *(zeros(b.shape, b) for b in params.biases[1:]))
+
+
 def base_log_partition(machine, base):
     """log Z of the machine without weights and with the biases `base`."""
     return sum(
@@ -161,9 +170,8 @@ def annealed(machine, base, n_betas, n_runs, stream):
     exp(value) is unbiased, so value is too low in expectation.
     """
     betas = np.linspace(0.0, 1.0, n_betas).tolist()
-    start = independent_layers(
-        Machine(machine.units, Params(machine.params.weights, base)), n_runs, stream
-    )
+    means = [kind.mean(b) for kind, b in zip(machine.units, base, strict=True)]
+    start = independent_layers(machine.units, means, n_runs, stream)
     log_weights = anneal(machine, base, betas, start, stream)
     ratio, std_error = log_mean_exp(log_weights)
     value = base_log_partition(machine, base) + ratio

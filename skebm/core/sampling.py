@@ -7,12 +7,12 @@ from .backend import namespace
 from .machine import EVEN, ODD, means, sample
 
 
-def independent_layers(machine, n_rows, stream):
-    """Rows drawn as if there were no weights: where chains start."""
+def independent_layers(units, means, n_rows, stream):
+    """Rows drawn from layers of independent units with these means, each (n_units,)."""
     layers = []
-    for kind, b in zip(*machine._replace(params=machine.params.biases), strict=True):
-        mean = namespace(b).broadcast_to(kind.mean(b), (n_rows, b.shape[0]))
-        layers.append(kind.sample(mean, stream))
+    for kind, mean in zip(units, means, strict=True):
+        shape = (n_rows, mean.shape[0])
+        layers.append(kind.sample(namespace(mean).broadcast_to(mean, shape), stream))
     return layers
 
 

@@ -20,11 +20,9 @@ from .streams import Purpose, stream
 # The share of a batch in the running mean of the hidden units that centring subtracts.
 OFFSET_RATE = 0.01
 
-# How near to 0 or 1 the data's means may come where their logits start the biases.
+# How near to 0 or 1 the data's means may come where their logits start the biases, at
+# the least: from few rows they start half a row away.
 MEAN_MARGIN = 1e-4
-
-# Standard deviation of the initial weights (Hinton 2012, section 8).
-INITIAL_SCALE = 0.01
 
 
 class State(NamedTuple):
@@ -32,7 +30,7 @@ class State(NamedTuple):
 
     `chains` holds the odd layers that the next Gibbs step starts from, `offsets` what
     centring subtracts from each layer (zeros for none), `epoch` how many are done,
-    `visible_mean` the data's means that training started from.
+    `visible_mean` the means of all rows so far, `mass` the sum of their weights.
     """
 
     params: Params
@@ -41,6 +39,7 @@ class State(NamedTuple):
     offsets: tuple
     epoch: int
     visible_mean: object
+    mass: float
 
 
 class Diverged(FloatingPointError):
@@ -64,56 +63,69 @@ class Settings(NamedTuple):
 
 
 def start(X, sample_weight, hidden_sizes, n_chains, settings):
-    """State before the first epoch.
+    """State before the first epoch: a centred machine about the data's means.
 
-    The visible biases give the data's means; the weights are small; the chains are
-    drawn from the machine without them.
+    The chains are of independent units with these means.
     """
     units = settings.units
-    mean = units[0].clip(column_means(X, sample_weight), MEAN_MARGIN)
+    mean, mass = column_means(X, sample_weight), total(sample_weight)
+    means = initial_means(units, mean, hidden_sizes)
     initial = stream(settings.seed, Purpose.INITIAL, mean)
-    sizes = (X.shape[1], *hidden_sizes)
-    params = initial_params(units, sizes, mean, initial, INITIAL_SCALE)
-    offsets = initial_offsets(Machine(units, params), settings.centred)
-    chains = start_chains(Machine(units, params), n_chains, initial)
-    return State(params, chains, settings.optimiser.init(params), offsets, 0, mean)
+    inner = units[0].clip(mean, max(MEAN_MARGIN, 0.5 / (mass + 1.0)))
+    params = initial_params(units, (inner, *means[1:]), initial)
+    chains = start_chains(units, means, n_chains, initial)
+    offsets = means if settings.centred else tuple(zeros(o.shape, o) for o in means)
+    velocity = settings.optimiser.init(params)
+    return State(params, chains, velocity, offsets, 0, mean, mass)
 
 
-def initial_offsets(machine, centred):
-    """Each layer's mean without the weights, or zeros where nothing is centred."""
-    means = (
-        k.mean(b) for k, b in zip(machine.units, machine.params.biases, strict=True)
-    )
-    return tuple(m if centred else zeros(m.shape, m) for m in means)
+def initial_means(units, visible_mean, hidden_sizes):
+    """Means of the layers about which training starts."""
+    hidden = zip(units[1:], hidden_sizes, strict=True)
+    return (visible_mean, *(kind.resting(n, visible_mean) for kind, n in hidden))
 
 
 def adapt(state, n_chains, settings):
     """A state to go on from under changed settings: what no longer fits starts anew."""
-    machine = Machine(settings.units, state.params)
     if any(x is not None and x.shape[0] != n_chains for x in state.chains):
-        restart = stream(
-            settings.seed, Purpose.INITIAL, state.visible_mean, state.epoch
-        )
-        state = state._replace(chains=start_chains(machine, n_chains, restart))
+        sizes = [b.shape[0] for b in state.params.biases[1:]]
+        means = initial_means(settings.units, state.visible_mean, sizes)
+        fresh = stream(settings.seed, Purpose.INITIAL, state.visible_mean, state.epoch)
+        chains = start_chains(settings.units, means, n_chains, fresh)
+        state = state._replace(chains=chains)
     if (state.velocity is None) != (settings.optimiser.momentum == 0.0):
         state = state._replace(velocity=settings.optimiser.init(state.params))
     return state
 
 
-def start_chains(machine, n_chains, stream):
-    """Chains drawn from the machine as if it had no weights; odd layers only."""
-    layers = independent_layers(machine, n_chains, stream)
+def join(state, X, sample_weight, settings):
+    """The state with the rows of X counted in the means that centring subtracts."""
+    mass = state.mass + total(sample_weight)
+    change = column_means(X, sample_weight) - state.visible_mean
+    mean = state.visible_mean + (total(sample_weight) / mass) * change
+    offsets = (mean, *state.offsets[1:]) if settings.centred else state.offsets
+    return state._replace(visible_mean=mean, mass=mass, offsets=offsets)
+
+
+def start_chains(units, means, n_chains, stream):
+    """Chains of independent units with these means; odd layers only."""
+    layers = independent_layers(units, means, n_chains, stream)
     return [x if index % 2 == ODD else None for index, x in enumerate(layers)]
 
 
 def column_means(X, sample_weight):
     """Weighted mean of each column, (n_columns,), block by block."""
-    total = 0.0
+    means = 0.0
     for first in range(0, X.shape[0], BLOCK_ROWS):
         block = slice(first, min(first + BLOCK_ROWS, X.shape[0]))
         weights = sample_weight[block]
-        total = total + weights @ take_rows(X, block, weights.dtype)
-    return total / namespace(total).sum(sample_weight)
+        means = means + weights @ take_rows(X, block, weights.dtype)
+    return means / total(sample_weight)
+
+
+def total(sample_weight):
+    """Sum of the weights, as a float."""
+    return float(namespace(sample_weight).sum(sample_weight))
 
 
 def copy_state(state):
@@ -166,9 +178,7 @@ def minibatches(X, sample_weight, order, batch_size):
     """
     n_rows = X.shape[0]
     n_batches = -(-n_rows // batch_size)
-    weights = sample_weight * (
-        n_batches / float(namespace(sample_weight).sum(sample_weight))
-    )
+    weights = sample_weight * (n_batches / total(sample_weight))
     for first, last in pairwise(
         n_rows * batch // n_batches for batch in range(n_batches + 1)
     ):
@@ -182,14 +192,13 @@ def minibatches(X, sample_weight, order, batch_size):
 
 def train_epoch(state, X, sample_weight, learning_rate, settings):
     """One pass over the rows of X, (n_rows, n_visible). `state` stays as it is."""
-    params, chains, velocity, offsets, epoch, mean = copy_state(state)
+    params, chains, velocity, offsets, epoch, *_ = copy_state(state)
     units, optimiser, algorithm = settings[:3]
     array = params.biases[0]
     order = None
     if settings.shuffle:
-        order = stream(settings.seed, Purpose.SHUFFLE, array, epoch).permutation(
-            X.shape[0]
-        )
+        draws = stream(settings.seed, Purpose.SHUFFLE, array, epoch)
+        order = draws.permutation(X.shape[0])
     chain_stream = stream(settings.seed, Purpose.CHAINS, array, epoch)
     machine = Machine(units, params)
     for rows, weights in minibatches(X, sample_weight, order, settings.batch_size):
@@ -202,7 +211,13 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         optimiser.update(step, velocity, params, learning_rate)
     if not all(is_finite(x) for group in params for x in group):
         raise Diverged(state)
-    return State(params, chains, velocity, offsets, epoch + 1, mean)
+    return state._replace(
+        params=params,
+        chains=chains,
+        velocity=velocity,
+        offsets=offsets,
+        epoch=epoch + 1,
+    )
 
 
 def follow_means(offsets, layers, weights):

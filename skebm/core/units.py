@@ -19,6 +19,14 @@ class Bernoulli:
         """E[x | a], elementwise."""
         return sigmoid(a)
 
+    def variance(self, mean):
+        """Variance of x, elementwise, where it has that mean."""
+        return mean * (1.0 - mean)
+
+    def resting(self, n_units, array):
+        """Means of a layer of which nothing is known, (n_units,)."""
+        return zeros(n_units, array) + 0.5
+
     def sample(self, mean, stream):
         """One draw from the distribution with that mean."""
         xp = namespace(mean)

@@ -1,0 +1,18 @@
+"""Real data for the benchmarks: files in the folder SKEBM_DATA, else scikit-learn's."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import fetch_openml
+
+
+def mnist():
+    """Grey MNIST: 60,000 training and 10,000 test rows of 784 pixels from 0 to 255."""
+    folder = os.environ.get("SKEBM_DATA")
+    if folder:
+        with np.load(Path(folder) / "mnist.npz") as data:
+            return tuple(data[k] for k in ("X_train", "y_train", "X_test", "y_test"))
+    X, y = fetch_openml("mnist_784", version=1, return_X_y=True, as_frame=False)
+    X, y = X.astype(np.uint8), y.astype(np.uint8)
+    return X[:60_000], y[:60_000], X[60_000:], y[60_000:]
