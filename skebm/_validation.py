@@ -5,7 +5,7 @@ import warnings
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils._array_api import check_same_namespace
+from sklearn.utils._array_api import _nanmax, _nanmin, check_same_namespace
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -15,11 +15,11 @@ from sklearn.utils.validation import (
 from .core.backend import namespace
 
 
-def check_rows(estimator, X, *, method, new=False):
+def check_rows(estimator, X, *, method, new=False, missing=False):
     """Rows of data as an array or CSR matrix; integers and booleans are left as such.
 
     Nothing of the estimator changes. With `new`, the columns need not be those that the
-    estimator was fitted to.
+    estimator was fitted to; with `missing`, entries may be NaN, in a dense array.
     """
     if new:
         # Names that make no sense are an error even where they are not yet recorded.
@@ -29,24 +29,30 @@ def check_rows(estimator, X, *, method, new=False):
         _check_feature_names(estimator, X, reset=False)
     checked = check_array(
         X,
-        accept_sparse="csr",
+        accept_sparse=False if missing else "csr",
         dtype="numeric",
         ensure_all_finite="allow-nan",
         estimator=estimator,
         input_name="X",
     )
-    try:
-        assert_all_finite(checked, input_name="X")
-    except ValueError as error:
-        raise ValueError(
-            f"Input X contains NaN. {type(estimator).__name__} models complete rows: "
-            "fill the missing entries first, for example with `impute` of a machine "
-            "fitted to complete rows, or with sklearn.impute.SimpleImputer."
-        ) from error
+    if not missing:
+        refuse_nan(estimator, checked)
     if not new:
         _check_n_features(estimator, checked, reset=False)
     warn_out_of_range(estimator, checked)
     return checked
+
+
+def refuse_nan(estimator, X):
+    """Raise an error that says how to fill missing entries."""
+    try:
+        assert_all_finite(X, input_name="X")
+    except ValueError as error:
+        raise ValueError(
+            f"Input X contains NaN. {type(estimator).__name__} models complete rows: "
+            "fill the missing entries first, with `impute` of a machine fitted to "
+            "complete rows, or with sklearn.impute.SimpleImputer."
+        ) from error
 
 
 def warn_out_of_range(estimator, X):
@@ -55,7 +61,7 @@ def warn_out_of_range(estimator, X):
     xp = namespace(values)
     if 0 in values.shape or values.dtype == xp.bool:
         return
-    low, high = float(xp.min(values)), float(xp.max(values))
+    low, high = float(_nanmin(values, xp=xp)), float(_nanmax(values, xp=xp))
     if low < 0.0 or high > 1.0:
         warnings.warn(
             f"{type(estimator).__name__} expects values in [0, 1], the probabilities "
@@ -91,3 +97,17 @@ def record_features(estimator, X):
     """Remember number and names of the columns, once a fit has succeeded."""
     _check_feature_names(estimator, X, reset=True)
     _check_n_features(estimator, X, reset=True)
+
+
+def check_states(X, name, shape, array, allow_nan=False):
+    """Visible states for each sample, like `array`; one row serves for all."""
+    X = namespace(array).asarray(X, dtype=array.dtype)
+    if X.ndim == 1:
+        X = X[None, :]
+    if X.ndim != 2 or X.shape[1] != shape[1] or X.shape[0] not in {1, shape[0]}:
+        raise ValueError(
+            f"{name} has shape {tuple(X.shape)}, but should have {shape}, a row per "
+            f"sample and a column per feature, or ({shape[1]},) for all samples."
+        )
+    assert_all_finite(X, allow_nan=allow_nan, input_name=name)
+    return namespace(array).broadcast_to(X, shape)

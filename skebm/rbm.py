@@ -6,9 +6,9 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BoltzmannMachineBase
-from ._validation import check_hidden
-from .core.backend import by_blocks, float_dtype
+from ._base import BoltzmannMachineBase, draw_seed
+from ._validation import check_hidden, check_rows, check_states
+from .core.backend import by_blocks, float_dtype, namespace
 from .core.machine import (
     EVEN,
     ODD,
@@ -18,7 +18,7 @@ from .core.machine import (
     pseudo_log_likelihood,
     pseudo_log_likelihood_rows,
 )
-from .core.sampling import gibbs
+from .core.sampling import conditional_mean, gibbs, hold, independent_layers
 from .core.streams import Purpose, stream
 from .core.units import Bernoulli
 
@@ -84,7 +84,7 @@ class BernoulliRBM(BoltzmannMachineBase):
     intercept_visible_ : ndarray of shape (n_features,)
         Biases of the visible units.
     h_samples_ : ndarray of shape (n_chains, n_components)
-        Hidden units of the persistent Markov chains; where they started, under "cd".
+        Hidden units of the Markov chains, in their last state.
     n_iter_ : int
         Number of epochs since training began.
     history_ : dict of lists of float
@@ -247,6 +247,108 @@ class BernoulliRBM(BoltzmannMachineBase):
         return by_blocks(
             lambda x: gibbs(machine, [x, None], 1, draws)[0], v, float_dtype(v)
         )
+
+    def sample(
+        self,
+        n_samples=1,
+        *,
+        n_gibbs_steps=1000,
+        init=None,
+        given=None,
+        random_state=None,
+    ):
+        """Draw rows from the model by Gibbs sampling, each from a chain of its own.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows to draw.
+        n_gibbs_steps : int, default=1000
+            Gibbs steps of each chain. With none, the rows are where the chains start.
+        init : array-like of shape (n_samples, n_features), default=None
+            Visible units that the chains start from, or one row, `(n_features,)`, for
+            all. None draws each from the data's means, independently.
+        given : array-like of shape (n_samples, n_features), default=None
+            Values of visible units to draw the others given, NaN where a unit is free;
+            or one row, `(n_features,)`, for all.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random numbers: an int gives the same rows on every call.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            The rows, 0 or 1 but for units that are given another value.
+
+        Raises
+        ------
+        ValueError
+            If `init` or `given` has another shape than it should.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skebm import BernoulliRBM
+        >>> X = np.repeat([[0, 0, 1], [1, 1, 0]], 50, axis=0)
+        >>> rbm = BernoulliRBM(2, n_iter=200, batch_size=10, random_state=0).fit(X)
+        >>> rbm.sample(2, given=[1, np.nan, np.nan], random_state=0)
+        array([[1., 1., 0.],
+               [1., 1., 0.]], dtype=float32)
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=0)
+        machine = self._machine(self.components_.dtype)
+        draws = self._draws(Purpose.SAMPLE, random_state)
+        array, held = machine.params.biases[0], None
+        shape = (n_samples, array.shape[0])
+        if init is None:
+            mean = self._training["visible_mean"]
+            start = independent_layers(machine.units[:1], [mean], n_samples, draws)
+        else:
+            start = [check_states(init, "init", shape, array)]
+        if given is not None:
+            given = check_states(given, "given", shape, array, allow_nan=True)
+            held = (~namespace(given).isnan(given), given)
+        layers = hold([*start, None], held)
+        return gibbs(machine, layers, n_gibbs_steps, draws, held)[0]
+
+    def impute(self, X, *, n_gibbs_steps=500, random_state=None):
+        """Fill missing entries by their conditional mean, given the observed ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with NaN for missing entries; a row may be missing altogether.
+        n_gibbs_steps : int, default=500
+            Gibbs steps of each row's Markov chain, over which the mean is taken, after
+            a fifth as many that are not used.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random numbers: an int gives the same values on every call.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_samples, n_features)
+            The rows, observed entries unchanged, missing ones as probabilities.
+        """
+        check_is_fitted(self)
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
+        X = check_rows(self, X, method="impute", missing=True)
+        machine = self._machine(float_dtype(X))
+        draws = self._draws(Purpose.IMPUTE, random_state)
+        mean = self._training["visible_mean"]
+
+        def fill(rows):
+            held = (~namespace(rows).isnan(rows), rows)
+            start = independent_layers(machine.units[:1], [mean], rows.shape[0], draws)
+            burn_in = n_gibbs_steps // 5
+            return conditional_mean(
+                machine, [*start, None], held, burn_in, n_gibbs_steps, draws
+            )
+
+        return by_blocks(fill, X, float_dtype(X))
+
+    def _draws(self, purpose, random_state):
+        return stream(draw_seed(random_state), purpose, self.intercept_visible_)
 
     def free_energy(self, X):
         """Free energy of each row, in nats: -log of its unnormalised probability.

@@ -40,51 +40,108 @@ def zero_base(machine):
     return tuple(b * 0.0 for b in machine.params.biases)
 
 
+def annealed_from_chance(machine, n_betas, n_runs, seed=0):
+    """`annealed`, with chains that start as fair coins."""
+    chains = [
+        (draws(seed).uniform((n_runs, len(b))) < 0.5).astype(float) if i % 2 else None
+        for i, b in enumerate(machine.params.biases)
+    ]
+    base = zero_base(machine)
+    return partition.annealed(machine, base, chains, n_betas, n_runs, draws(seed))
+
+
 @pytest.mark.parametrize("name", NAMESPACES)
 @pytest.mark.parametrize("sizes", SIZES)
 def test_annealing_agrees_within_its_own_error(sizes, name):
     weights, biases = random_arrays(sizes)
-    machine = machine_of(weights, biases, asarray_of(name))
+    asarray = asarray_of(name)
+    machine = machine_of(weights, biases, asarray)
+    array = machine.params.biases[0]
+    oracle = Enumeration(weights, biases)
+    exact = oracle.sample(1000, np.random.default_rng(0))
+    chains = [asarray(x) if i % 2 else None for i, x in enumerate(exact)]
     found = partition.annealed(
-        machine, zero_base(machine), 100, 1000, draws(0, machine.params.biases[0])
+        machine, zero_base(machine), chains, 60, 1000, draws(0, array)
     )
-    expected = Enumeration(weights, biases).log_z
     assert 0 < found.std_error < 0.05
-    assert abs(found.value - expected) < 5 * found.std_error
-
-
-def test_annealing_is_unbiased_whatever_the_temperatures():
-    """E[exp(log weight)] = Z / Z_base even with two temperatures between the ends."""
-    machine, oracle = random_machine((4, 3, 2))
-    found = partition.annealed(machine, zero_base(machine), 4, 200_000, draws(0))
-    assert found.std_error < 0.02
     assert abs(found.value - oracle.log_z) < 5 * found.std_error
+    assert found.lower < oracle.log_z < found.upper < found.lower + 0.5
+    assert 10 < found.effective_samples <= 1000
 
 
-def test_annealing_down_from_exact_samples_gives_the_inverse_ratio():
-    """Reverse annealing by the same code, from exact samples of the machine."""
-    machine, oracle = random_machine((4, 3, 2))
-    base = zero_base(machine)
-    start = oracle.sample(50_000, np.random.default_rng(3))
-    betas = np.linspace(1.0, 0.0, 20).tolist()
-    log_weights = partition.anneal(machine, base, betas, start, draws(1))
-    ratio, error = partition.log_mean_exp(log_weights)
-    expected = partition.base_log_partition(machine, base) - oracle.log_z
-    assert abs(ratio - expected) < 5 * error
-    assert error < 0.02
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 2)])
+def test_bracket_and_error_are_honest(sizes):
+    """Of 100 seeded estimates: log Z in the bracket, and the error neither way off."""
+    machine, oracle = random_machine(sizes, scale=1.5)
+    found = [annealed_from_chance(machine, 20, 50, seed) for seed in range(100)]
+    inside = [z.lower < oracle.log_z < z.upper for z in found]
+    assert sum(inside) >= 95
+    widths = [z.upper - z.lower for z in found]
+    assert np.median(widths) < 1.0
+    scores = [(z.value - oracle.log_z) / z.std_error for z in found]
+    # A standard deviation from 100 normal numbers is within 0.7 and 1.35 by 5 sigma.
+    assert 0.65 < np.std(scores) < 1.35
+    assert abs(np.mean(scores)) < 0.5
 
 
-def test_annealing_with_a_broken_step_fails_the_same_test(monkeypatch):
-    """Negative control: visible units drawn as if at the target's temperature."""
+@pytest.mark.parametrize("falling", [False, True])
+def test_annealing_is_unbiased_whatever_the_temperatures(falling):
+    """E[exp(log weight)] = Z ratio even with two temperatures between the ends."""
+    assert deviation_of_annealing(falling) < 5
+
+
+@pytest.mark.parametrize("falling", [False, True])
+def test_annealing_with_a_broken_step_fails_the_same_test(monkeypatch, falling):
+    """Negative control: every step is made at the same temperature."""
     step = partition.tempered_step
 
     def broken(machine, base, beta, *rest):
-        return step(machine, base, 1.0, *rest)
+        return step(machine, base, 0.9, *rest)
 
     monkeypatch.setattr(partition, "tempered_step", broken)
+    assert deviation_of_annealing(falling) > 5
+
+
+def deviation_of_annealing(falling):
+    """Standard errors by which the mean weight is off, from exact starts."""
     machine, oracle = random_machine((4, 3, 2))
-    found = partition.annealed(machine, zero_base(machine), 4, 200_000, draws(0))
-    assert abs(found.value - oracle.log_z) > 5 * found.std_error
+    base = zero_base(machine)
+    betas = [0.0, 1 / 3, 2 / 3, 1.0]
+    expected = oracle.log_z - partition.base_log_partition(machine, base)
+    if falling:
+        start = oracle.sample(200_000, np.random.default_rng(3))
+        betas, expected = betas[::-1], -expected
+    else:
+        start = partition.base_samples(machine.units, base, 200_000, draws(2))
+    log_weights = partition.anneal(machine, base, betas, start, draws(1))
+    ratio, error = partition.log_mean_exp(log_weights)
+    assert error < 0.02
+    return abs(ratio - expected) / error
+
+
+def test_acceptance_ratio_of_normal_work():
+    """Normal work as Crooks has it: means of ratio - s^2/2 and of -ratio - s^2/2."""
+    rng = np.random.default_rng(0)
+    scores = []
+    for _ in range(200):
+        forward = 7.0 - 2.0 + 2.0 * rng.normal(size=80)
+        reverse = -7.0 - 2.0 + 2.0 * rng.normal(size=40)
+        ratio, error = partition.acceptance_ratio(forward, reverse)
+        scores.append((ratio - 7.0) / error)
+    assert abs(np.mean(scores)) < 5 / np.sqrt(200)
+    assert 0.8 < np.std(scores) < 1.25
+
+
+def test_acceptance_ratio_survives_extreme_weights():
+    forward = np.array([1000.0, -1000.0, 0.0])
+    ratio, error = partition.acceptance_ratio(forward, -forward + 3.0)
+    assert np.isfinite(ratio)
+    assert error > 0
+
+
+def test_effective_size():
+    assert_allclose(partition.effective_size(np.full(9, 1234.5)), 9.0)
+    assert_allclose(partition.effective_size(np.array([0.0, -1e4, -1e4])), 1.0)
 
 
 def test_base_is_the_product_of_its_layers():

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import BernoulliRBM as SklearnRBM
@@ -149,7 +150,18 @@ def test_log_partition_by_both_methods(rbm, oracle):
     estimate = rbm.log_partition("ais")
     assert estimate.method == "ais"
     assert abs(estimate.value - oracle.log_z) < 5 * estimate.std_error
-    assert estimate == rbm.log_partition("ais")
+    assert estimate.lower < oracle.log_z < estimate.upper
+    assert estimate is rbm.log_partition("ais")
+    assert rbm.log_partition().method == "exact"
+
+
+def test_an_uncertain_partition_function_warns():
+    rng = np.random.default_rng(0)
+    rbm = fitted(patterns(n_features=30), n_components=25, n_iter=0)
+    rbm.components_ = 4 * rng.normal(size=(25, 30))
+    with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 3\)"):
+        found = rbm.log_partition(n_betas=3)
+    assert found.upper - found.lower > 1
 
 
 def test_edited_parameters_count_at_once(rbm):
@@ -169,6 +181,103 @@ def test_exact_is_refused_for_many_units():
     with pytest.raises(ValueError, match=r"21 units.*method='ais'"):
         rbm.log_partition("exact")
     assert rbm.log_partition().method == "ais"
+
+
+# Drawing
+
+
+def test_samples_have_the_distribution_of_the_model(rbm, oracle):
+    v = rbm.sample(40_000, n_gibbs_steps=60, random_state=0)
+    expected = oracle.moments()[:6, :6]
+    assert standard_errors(v, expected).max() < 5
+    # Negative control: where the chains start, the test has to fail.
+    start = rbm.sample(40_000, n_gibbs_steps=0, random_state=0)
+    assert standard_errors(start, expected).max() > 5
+
+
+def test_samples_given_other_units_for_each_row(rbm, oracle):
+    """Half the rows have units 0 and 3 given, the others unit 5."""
+    n = 20_000
+    given = np.full((2 * n, 6), np.nan)
+    given[:n, [0, 3]] = [1, 0]
+    given[n:, 5] = 1
+    v = rbm.sample(2 * n, n_gibbs_steps=60, given=given, random_state=0)
+    free = rbm.sample(2 * n, n_gibbs_steps=60, random_state=0)
+    for rows in (slice(0, n), slice(n, None)):
+        p = oracle.given({0: given[rows][0]})
+        x = oracle.layers[0]
+        expected = x.T @ (p[:, None] * x)
+        assert standard_errors(v[rows], expected).max() < 5
+        assert standard_errors(free[rows], expected).max() > 5
+
+
+def test_sample_of_given_units_for_all_rows():
+    v = fitted().sample(5, given=[1, 0, 0.5, np.nan, 1, 1], n_gibbs_steps=2)
+    assert_array_equal(v[:, [0, 1, 2, 4, 5]], np.tile([1, 0, 0.5, 1, 1], (5, 1)))
+
+
+def test_sample_starts_from_init_and_repeats_by_seed():
+    rbm = fitted()
+    X = patterns(4)
+    assert_array_equal(rbm.sample(4, n_gibbs_steps=0, init=X), X)
+    assert_array_equal(rbm.sample(3, n_gibbs_steps=0, init=X[0]), X[[0, 0, 0]])
+    one, same, other = (rbm.sample(20, random_state=s) for s in (1, 1, 2))
+    assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"n_samples": 0}, ValueError, "n_samples"),
+        ({"n_samples": 1.5}, TypeError, "n_samples"),
+        ({"n_gibbs_steps": -1}, ValueError, "n_gibbs_steps"),
+        ({"init": np.zeros((2, 6))}, ValueError, r"init has shape \(2, 6\).*\(1, 6\)"),
+        ({"init": np.full(6, np.nan)}, ValueError, "init contains NaN"),
+        ({"given": np.zeros(5)}, ValueError, r"given has shape \(1, 5\)"),
+        ({"given": np.full(6, np.inf)}, ValueError, "given contains infinity"),
+    ],
+)
+def test_sample_refuses_what_it_cannot_use(params, error, message):
+    with pytest.raises(error, match=message):
+        fitted().sample(**params)
+
+
+def test_impute_fills_in_conditional_means(rbm, oracle):
+    """Each row many times over, within 5 standard errors of the mean of its chains."""
+    X = patterns(6)
+    missing = np.random.default_rng(2).uniform(size=X.shape) < 0.4
+    missing[0] = True
+    missing[1] = False
+    X[missing] = np.nan
+    copies = 200
+    many = rbm.impute(X.repeat(copies, axis=0), n_gibbs_steps=60, random_state=0)
+    chains = many.reshape(len(X), copies, 6)
+    found, spread = chains.mean(axis=1), chains.std(axis=1)
+    expected = np.array([oracle.mean(0, {0: row}) for row in X])
+    assert_array_equal(found[~missing], X[~missing])
+    errors = np.maximum(spread / np.sqrt(copies), 1e-12)
+    assert (np.abs(found - expected) / errors)[missing].max() < 5
+    # Negative control: the means of the model are no conditional means.
+    off = np.abs(oracle.mean(0) - expected) / errors
+    assert off[1:][missing[1:]].max() > 5
+
+
+def test_impute_leaves_observed_entries_bit_for_bit():
+    rbm = fitted()
+    X = patterns(8)
+    X[:, 0] = np.random.default_rng(0).uniform(size=8)
+    X[2, 1:3] = np.nan
+    before = X.copy()
+    found = rbm.impute(X, random_state=0)
+    assert_array_equal(X, before)
+    assert_array_equal(found[~np.isnan(X)], X[~np.isnan(X)])
+    assert np.isfinite(found).all()
+    assert_array_equal(found, rbm.impute(X, random_state=0))
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        rbm.impute(sparse.csr_array(before))
+    with pytest.raises(ValueError, match="5 features"):
+        rbm.impute(X[:, :5])
 
 
 # Learning
@@ -251,9 +360,12 @@ def test_partial_fit_goes_on_after_pickling():
 
 def test_parameters_may_change_between_partial_fits():
     rbm = fitted(momentum=0.0, n_chains=5)
-    rbm.set_params(momentum=0.9, n_chains=7, algorithm="cd").partial_fit(patterns())
+    rbm.set_params(momentum=0.9, n_chains=7).partial_fit(patterns())
     assert rbm.h_samples_.shape == (7, 3)
-    rbm.set_params(momentum=0.0, algorithm="pcd").partial_fit(patterns())
+    rbm.set_params(momentum=0.0, algorithm="cd").partial_fit(patterns())
+    assert rbm.h_samples_.shape == (60, 3)
+    rbm.set_params(algorithm="pcd").partial_fit(patterns())
+    assert rbm.h_samples_.shape == (7, 3)
 
 
 def test_refit_starts_anew():

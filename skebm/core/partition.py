@@ -9,10 +9,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from .backend import namespace, to_numpy, zeros
 from .machine import EVEN, ODD, free_energy, inputs
-from .sampling import independent_layers
+from .sampling import alternate, independent_layers
 
 # The smaller side of a machine is enumerated up to this many units: 2^20 states.
 MAX_EXACT_UNITS = 20
@@ -20,18 +22,27 @@ MAX_EXACT_UNITS = 20
 # How near to 0 or 1 the means of the base machine's visible units may come.
 BASE_MARGIN = 1e-4
 
-# Memory for the fields of one block of states.
-BLOCK_BYTES = 2**26
+# Gibbs steps of the machine's own samples before reverse annealing: one for so many
+# temperatures.
+SETTLING_SHARE = 5
+
+# Memory for the fields of one block of states, a few arrays of which exist at a time.
+BLOCK_BYTES = 2**22
 
 
 class LogPartition(NamedTuple):
-    """log Z in nats: estimate, interval, standard error, and the method used."""
+    """log Z in nats, and how far it is to be trusted.
+
+    `lower` and `upper` are from annealing in the two directions, `effective_samples` is
+    what the weights of the worse direction are worth; infinite where log Z is exact.
+    """
 
     value: float
     lower: float
     upper: float
     std_error: float
     method: str
+    effective_samples: float
 
 
 def layer_sizes(params):
@@ -62,7 +73,7 @@ def exact(machine):
         log_weights = -to_numpy(free_energy(machine, layers, summed=1 - parity))
         parts.append(np.logaddexp.reduce(log_weights.astype(np.float64)))
     value = float(np.logaddexp.reduce(parts))
-    return LogPartition(value, value, value, 0.0, "exact")
+    return LogPartition(value, value, value, 0.0, "exact", math.inf)
 
 
 def split_layers(states, sizes, parity):
@@ -98,6 +109,14 @@ def tempered_log_density(machine, base, beta, layers, incoming):
     return total
 
 
+def odd_inputs(machine, layers):
+    """What comes over the weights to each odd layer; None for the even ones."""
+    return [
+        inputs(machine.params, layers, index) if index % 2 == ODD else None
+        for index in range(len(layers))
+    ]
+
+
 def tempered_step(machine, base, beta, layers, incoming, stream):
     """One block Gibbs step at `beta` from even layers to even layers.
 
@@ -124,20 +143,18 @@ def anneal(machine, base, betas, layers, stream):
 
     Starting from exact samples at the first beta, exp(log weight) has the expectation
     Z(last beta) / Z(first beta) [Neal 2001; Salakhutdinov & Murray 2008]. The betas may
-    rise or fall: falling, from samples of the machine, it is reverse AIS.
+    rise or fall: falling, from samples of the machine, it is reverse AIS [Burda, Grosse
+    & Salakhutdinov 2015].
     """
-    xp = namespace(layers[0])
-    total = xp.zeros_like(layers[0][:, 0], dtype=xp.float64)
-    for here, there in pairwise(betas):
-        incoming = [
-            inputs(machine.params, layers, index) if index % 2 == ODD else None
-            for index in range(len(layers))
-        ]
-        total += tempered_log_density(machine, base, there, layers, incoming)
-        total -= tempered_log_density(machine, base, here, layers, incoming)
-        if there != betas[-1]:
+    total = 0.0
+    for step, (here, there) in enumerate(pairwise(betas), start=2):
+        incoming = odd_inputs(machine, layers)
+        gain = tempered_log_density(machine, base, there, layers, incoming)
+        gain = gain - tempered_log_density(machine, base, here, layers, incoming)
+        total = total + to_numpy(gain).astype(np.float64)
+        if step < len(betas):
             layers = tempered_step(machine, base, there, layers, incoming, stream)
-    return to_numpy(total)
+    return total
 
 
 def base_biases(units, params, visible_mean):
@@ -156,25 +173,79 @@ def base_log_partition(machine, base):
 
 def log_mean_exp(log_weights):
     """log of the mean of exp(log_weights), and its standard error (delta method)."""
-    n = len(log_weights)
-    top = log_weights.max()
-    weights = np.exp(log_weights - top)
+    weights = np.exp(log_weights - log_weights.max())
     mean = weights.mean()
-    std_error = float(weights.std(ddof=1) / mean / math.sqrt(n)) if n > 1 else math.inf
-    return float(top + math.log(mean)), std_error
+    std_error = weights.std(ddof=1) / mean / math.sqrt(len(weights))
+    return float(log_weights.max() + math.log(mean)), float(std_error)
 
 
-def annealed(machine, base, n_betas, n_runs, stream):
-    """log Z by annealed importance sampling from the machine of biases `base`.
+def effective_size(log_weights):
+    """How many equally weighted samples the weighted ones are worth [Kong 1992]."""
+    weights = np.exp(log_weights - log_weights.max())
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
-    exp(value) is unbiased, so value is too low in expectation.
+
+def acceptance_ratio(forward, reverse):
+    """log Z ratio from annealing both ways, and its standard error [Bennett 1976].
+
+    `forward` are log weights with the mean exp(ratio), `reverse` those of the same path
+    backwards, with the mean exp(-ratio). The ratio solves
+
+        sum sigmoid(forward - ratio - c) = sum sigmoid(reverse + ratio + c)
+
+    with c = log(n_forward / n_reverse), and has the least variance of all estimates
+    that use both.
+    """
+    offset = math.log(len(forward) / len(reverse))
+
+    def excess(ratio):
+        up, down = expit(forward - ratio - offset), expit(reverse + ratio + offset)
+        return up.sum() - down.sum()
+
+    ends = np.concatenate([forward, -reverse])
+    ratio = brentq(excess, ends.min() - 50.0, ends.max() + 50.0, xtol=1e-10)
+    variance = 0.0
+    for accepted in (expit(forward - ratio - offset), expit(reverse + ratio + offset)):
+        spread = (accepted**2).mean() / accepted.mean() ** 2 - 1.0
+        variance += spread / len(accepted)
+    return float(ratio), math.sqrt(variance)
+
+
+def base_samples(units, base, n_rows, stream):
+    """Exact samples of the base machine, as layers."""
+    means = [kind.mean(b) for kind, b in zip(units, base, strict=True)]
+    return independent_layers(units, means, n_rows, stream)
+
+
+def annealed(machine, base, chains, n_betas, n_runs, stream):
+    """log Z by annealed importance sampling in both directions.
+
+    Forward AIS starts from exact samples of the machine of biases `base`, and errs
+    downwards; reverse AIS starts from samples of the machine itself, for which the odd
+    layers `chains` run on for a while, and errs upwards. The bounds are the two
+    estimates, each moved outwards by two of its standard errors; the value is Bennett's
+    estimate from both.
     """
     betas = np.linspace(0.0, 1.0, n_betas).tolist()
-    means = [kind.mean(b) for kind, b in zip(machine.units, base, strict=True)]
-    start = independent_layers(machine.units, means, n_runs, stream)
-    log_weights = anneal(machine, base, betas, start, stream)
-    ratio, std_error = log_mean_exp(log_weights)
-    value = base_log_partition(machine, base) + ratio
-    # Three standard errors: the interval that sampling error alone leaves.
-    margin = 3.0 * std_error
-    return LogPartition(value, value - margin, value + margin, std_error, "ais")
+    start = base_samples(machine.units, base, n_runs, stream)
+    up = anneal(machine, base, betas, start, stream)
+    repeated = [None if x is None else cycle_rows(x, n_runs) for x in chains]
+    settled = alternate(machine, repeated, n_betas // SETTLING_SHARE + 1, stream)
+    down = anneal(machine, base, betas[::-1], settled, stream)
+    known = base_log_partition(machine, base)
+    (forward, forward_error), (reverse, reverse_error) = map(log_mean_exp, (up, down))
+    ratio, std_error = acceptance_ratio(up, down)
+    return LogPartition(
+        value=known + ratio,
+        lower=known + min(forward - 2.0 * forward_error, ratio - 2.0 * std_error),
+        upper=known + max(-reverse + 2.0 * reverse_error, ratio + 2.0 * std_error),
+        std_error=std_error,
+        method="ais",
+        effective_samples=min(effective_size(up), effective_size(down)),
+    )
+
+
+def cycle_rows(x, n_rows):
+    """The rows of `x` over and over, until there are `n_rows`."""
+    repeats = -(-n_rows // x.shape[0])
+    return namespace(x).concat([x] * repeats)[:n_rows, ...]

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from .backend import namespace
-from .machine import EVEN, ODD, means, sample
+from .machine import EVEN, ODD, draw, means, sample
 
 
 def independent_layers(units, means, n_rows, stream):
@@ -25,12 +25,39 @@ def alternate(machine, layers, n_steps, stream):
     return layers
 
 
-def gibbs(machine, layers, n_steps, stream):
-    """Block Gibbs from even layers: odd given even, then even given odd, repeated."""
+def gibbs(machine, layers, n_steps, stream, held=None):
+    """Block Gibbs from even layers: odd given even, then even given odd, repeated.
+
+    With `held`, a mask of visible units and their values, these do not move, and the
+    others are drawn given them.
+    """
     for _ in range(n_steps):
         layers = sample(machine, layers, ODD, stream)
-        layers = sample(machine, layers, EVEN, stream)
+        layers = hold(sample(machine, layers, EVEN, stream), held)
     return layers
+
+
+def hold(layers, held):
+    """The layers with the held visible units back at their values."""
+    if held is None:
+        return layers
+    mask, values = held
+    return [namespace(values).where(mask, values, layers[0]), *layers[1:]]
+
+
+def conditional_mean(machine, layers, held, n_burn_in, n_steps, stream):
+    """E[visible | held visible units], averaged over the steps of one chain per row.
+
+    What is averaged is the mean given the other layers, not the samples: it has the
+    same expectation and less variance.
+    """
+    layers = gibbs(machine, hold(layers, held), n_burn_in, stream, held)
+    total = 0.0
+    for _ in range(n_steps):
+        layers = means(machine, sample(machine, layers, ODD, stream), EVEN)
+        total = total + layers[0]
+        layers = hold(draw(machine, layers, EVEN, stream), held)
+    return hold([total / n_steps], held)[0]
 
 
 class MeanField(NamedTuple):

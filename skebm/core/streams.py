@@ -22,6 +22,8 @@ class Purpose(IntEnum):
     PARTITION = 4
     RECONSTRUCT = 5
     GIBBS = 6
+    SAMPLE = 7
+    IMPUTE = 8
 
 
 class HostStream:

@@ -144,9 +144,10 @@ class ContrastiveDivergence(NamedTuple):
         positive = means(machine, [rows, None], ODD)
         start = draw(machine, positive, ODD, stream)
         negative = means(machine, alternate(machine, start, self.n_steps, stream), ODD)
+        chains = draw(machine, negative, ODD, stream)
         concat = namespace(rows).concat
         layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
-        return layers, concat([weights, -weights]), chains
+        return layers, concat([weights, -weights]), [None, chains[1]]
 
 
 class PersistentChains(NamedTuple):
