@@ -16,7 +16,6 @@ from .core.machine import (
     free_energy,
     means,
     pseudo_log_likelihood,
-    pseudo_log_likelihood_rows,
 )
 from .core.sampling import conditional_mean, gibbs, hold, independent_layers
 from .core.streams import Purpose, stream
@@ -385,12 +384,7 @@ class BernoulliRBM(BoltzmannMachineBase):
            Statistician 24, 179-195.
         """
         X, machine = self._machine_for(X, "pseudo_log_likelihood")
-        return by_blocks(
-            lambda v: pseudo_log_likelihood(machine, v),
-            X,
-            float_dtype(X),
-            pseudo_log_likelihood_rows(*self.components_.shape),
-        )
+        return by_blocks(lambda v: pseudo_log_likelihood(machine, v), X, float_dtype(X))
 
     def _units(self):
         return (Bernoulli(), Bernoulli())

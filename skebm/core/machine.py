@@ -21,9 +21,6 @@ EVEN, ODD = 0, 1
 # hidden units over 16 visible ones did not recover from their start.
 MAX_INPUT_DOWN = 3.0
 
-# Elements of the largest array that is worth computing at once: about a megabyte.
-CACHED_ELEMENTS = 2**18
-
 
 class Params(NamedTuple):
     """Weights (n_l, n_{l+1}) between neighbours, and biases (n_l,) of all layers.
@@ -170,8 +167,8 @@ def pseudo_log_likelihood(machine, visible, which=None):
     """sum_i log p(x_i | the other visible units), (n_rows,), for binary visible units.
 
     With `which`, an array of indices, only over these units. Both values of a unit are
-    compared with the hidden units summed out, so work and memory are those of one
-    hidden layer per row and unit: give `pseudo_log_likelihood_rows` at a time.
+    compared with the hidden units summed out, so the work is that of a hidden layer per
+    row and unit.
     """
     (kind, hidden), params = machine
     W, b, x = params.weights[0], params.biases[0], visible
@@ -183,11 +180,5 @@ def pseudo_log_likelihood(machine, visible, which=None):
             xp.take(b, which),
             xp.take(x, which, axis=1),
         )
-    without = a[:, None, :] - x[:, :, None] * W
-    t = b + hidden.log_partition(without + W) - hidden.log_partition(without)
+    t = b + hidden.log_partition_gain(a, x, W)
     return namespace(x).sum(x * t, axis=-1) + kind.log_base(x) - kind.log_partition(t)
-
-
-def pseudo_log_likelihood_rows(n_visible, n_hidden):
-    """Rows whose pseudo-likelihood is computed within the processor's cache."""
-    return max(1, CACHED_ELEMENTS // (n_visible * n_hidden))

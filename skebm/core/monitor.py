@@ -2,13 +2,12 @@
 
 from typing import NamedTuple
 
-from .backend import by_blocks, namespace, take_rows
+from .backend import namespace, take_rows
 from .machine import (
     EVEN,
     ODD,
     means,
     pseudo_log_likelihood,
-    pseudo_log_likelihood_rows,
 )
 
 # What is measured, so that it costs a few hundredths of an epoch: one row in 100, and
@@ -42,10 +41,7 @@ def measure(machine, watched):
     scale = rows.shape[1] / units.shape[0]
     up = means(machine, [rows, None], ODD)
     down = means(machine, up, EVEN)
-    at_a_time = pseudo_log_likelihood_rows(units.shape[0], up[1].shape[1])
-    log_likelihood = by_blocks(
-        lambda v: pseudo_log_likelihood(machine, v, units), rows, rows.dtype, at_a_time
-    )
+    log_likelihood = pseudo_log_likelihood(machine, rows, units)
     return {
         "pseudo_log_likelihood": scale * float(mean(log_likelihood)),
         "reconstruction_error": float(mean((rows - down[0]) ** 2)),

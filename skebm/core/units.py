@@ -11,6 +11,26 @@ import numpy as np
 
 from .backend import like, namespace, sigmoid, softplus, zeros
 
+# exp of it is a normal number in single precision, and its inverse too.
+LARGEST_EXPONENT = 80.0
+
+# Elements of the largest array that is worth computing at once: a megabyte or two.
+CACHED_ELEMENTS = 2**18
+
+# Factors multiplied before their logarithm is taken: more would gain little time.
+FACTORS_AT_ONCE = 16
+
+
+def multiplied(factors, at_once):
+    """Products of up to `at_once` factors along the last axis. Uses up `factors`."""
+    while at_once >= 2:
+        n_factors = factors.shape[-1]
+        half = n_factors // 2
+        factors[..., :half] *= factors[..., n_factors - half :]
+        factors = factors[..., : n_factors - half]
+        at_once //= 2
+    return factors
+
 
 class Bernoulli:
     """Binary units, 0 or 1."""
@@ -35,6 +55,48 @@ class Bernoulli:
     def log_partition(self, a):
         """log of the sum over x of exp(a x + log_base(x)), per row."""
         return namespace(a).sum(softplus(a), axis=-1)
+
+    def log_partition_gain(self, a, x, W):
+        """What log_partition gains when one unit x_i below goes from 0 to 1, (n, u).
+
+        `a` (n, k) is the total input with all of `x` (n, u) over weights `W` (u, k).
+        Where x is binary, the gain is s sum_j log(1 - p_j + p_j exp(s W_ij)) with
+        s = 1 - 2 x_i and p the mean: no exponentials but those of the weights, and one
+        logarithm for several factors.
+        """
+        xp = namespace(a)
+        widest = max(1.0, float(xp.max(xp.abs(W))))
+        binary = bool(xp.all(x * (1.0 - x) == 0.0))
+        if binary and widest <= LARGEST_EXPONENT:
+            at_once = min(int(LARGEST_EXPONENT / widest), FACTORS_AT_ONCE)
+            rows_gain = self._gain_of_flips(W, at_once)
+        else:
+
+            def rows_gain(a, x):
+                without = a[:, None, :] - x[:, :, None] * W
+                return self.log_partition(without + W) - self.log_partition(without)
+
+        step = max(1, CACHED_ELEMENTS // (W.shape[0] * W.shape[1]))
+        parts = []
+        for first in range(0, a.shape[0], step):
+            rows = slice(first, min(first + step, a.shape[0]))
+            parts.append(rows_gain(a[rows, ...], x[rows, ...]))
+        return xp.concat(parts)
+
+    def _gain_of_flips(self, W, at_once):
+        """The gain as a function of rows of `a` and binary `x`."""
+        xp = namespace(W)
+        up, down = xp.exp(W), xp.exp(-W)
+
+        def rows_gain(a, x):
+            a = xp.clip(a, -LARGEST_EXPONENT, LARGEST_EXPONENT)
+            factors = xp.where(x[:, :, None] > 0.5, down, up)
+            factors *= (1.0 / (1.0 + xp.exp(-a)))[:, None, :]
+            factors += (1.0 / (1.0 + xp.exp(a)))[:, None, :]
+            factors = multiplied(factors, at_once)
+            return (1.0 - 2.0 * x) * xp.sum(xp.log(factors), axis=-1)
+
+        return rows_gain
 
     def log_base(self, x):
         """log of the base measure, per row."""
