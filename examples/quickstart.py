@@ -85,7 +85,8 @@ some = X_test[:15]
 images = np.concatenate([rbm.components_[strongest], some, rbm.reconstruct(some)])
 titles = {0: "filters", 30: "test images", 45: "their reconstructions"}
 
-figure, axes = plt.subplots(4, 15, figsize=(9, 3.4), layout="constrained")
+figure, axes = plt.subplots(4, 15, figsize=(9, 2.9))
+figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.92, hspace=0.4)
 for index, (axis, image) in enumerate(zip(axes.flat, images, strict=True)):
     limit = np.abs(image).max()
     style = {"cmap": "gray_r", "vmin": 0, "vmax": 1}
@@ -94,6 +95,5 @@ for index, (axis, image) in enumerate(zip(axes.flat, images, strict=True)):
     axis.imshow(image.reshape(8, 8), **style)
     axis.set_axis_off()
     if index in titles:
-        title = axis.set_title(titles[index], loc="left", fontsize="medium")
-        title.set_in_layout(False)
+        axis.set_title(titles[index], loc="left", fontsize="medium")
 figure.savefig(Path(__file__).with_suffix(".png"), dpi=150)
