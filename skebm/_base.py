@@ -130,7 +130,7 @@ class BoltzmannMachineBase(
 
     def _train(self, X_given, sample_weight, rates, going_on, method):
         X = check_rows(self, X_given, method=method, new=not going_on)
-        dtype = self._read_params().biases[0].dtype if going_on else float_dtype(X)
+        dtype = float_dtype(self._read_params().biases[0] if going_on else X)
         sample_weight = check_weights(sample_weight, X, dtype)
         if going_on:
             self._check_sizes()
@@ -157,6 +157,7 @@ class BoltzmannMachineBase(
             ) from None
         if not going_on:
             record_features(self, X_given)
+            self._n_gibbs_calls = 0
         self._write(state, seed, history)
         return self
 
@@ -226,7 +227,6 @@ class BoltzmannMachineBase(
         self._training = {
             "visible_mean": state.visible_mean,
             "mass": state.mass,
-            "n_gibbs_calls": 0,
             "offsets": list(state.offsets),
             "velocity": None
             if velocity is None
@@ -238,7 +238,8 @@ class BoltzmannMachineBase(
 
     def _resume(self, settings):
         """Training's state from the fitted attributes, as the parameters now ask."""
-        params, saved = self._read_params(), self._training
+        dtype = float_dtype(self._read_params().biases[0])
+        params, saved = self._machine(dtype).params, self._training
         offsets, velocity = tuple(saved["offsets"]), saved["velocity"]
         if velocity is not None:
             velocity = Params(*(tuple(group) for group in velocity))
@@ -353,10 +354,10 @@ class BoltzmannMachineBase(
         fingerprint, asked = joblib.hash(values), (method, n_betas, n_runs)
         known = getattr(self, "_log_partitions", {}).get(fingerprint, {})
         if asked not in known:
-            result = self._compute_log_partition(params, *asked)
+            known = {**known, asked: self._compute_log_partition(params, *asked)}
             # Only of these parameters: what was known of others is of no more use.
-            self._log_partitions = {fingerprint: {**known, asked: result}}
-        return self._log_partitions[fingerprint][asked]
+            self._log_partitions = {fingerprint: known}
+        return known[asked]
 
     def _compute_log_partition(self, params, method, n_betas, n_runs):
         machine = Machine(self._units(), params)

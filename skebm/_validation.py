@@ -2,7 +2,9 @@
 
 import warnings
 
+import numpy as np
 from scipy import sparse
+from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils._array_api import _nanmax, _nanmin, check_same_namespace
@@ -25,6 +27,7 @@ def check_rows(estimator, X, *, method, new=False, missing=False):
         # Names that make no sense are an error even where they are not yet recorded.
         _check_feature_names(BaseEstimator(), X, reset=True)
     else:
+        refuse_without_dispatch(estimator)
         check_same_namespace(X, estimator, attribute="components_", method=method)
         _check_feature_names(estimator, X, reset=False)
     checked = check_array(
@@ -41,6 +44,17 @@ def check_rows(estimator, X, *, method, new=False, missing=False):
         _check_n_features(estimator, checked, reset=False)
     warn_out_of_range(estimator, checked)
     return checked
+
+
+def refuse_without_dispatch(estimator):
+    """Raise an error where a model of other than NumPy's arrays would meet NumPy's."""
+    fitted = estimator.components_
+    if not isinstance(fitted, np.ndarray) and not get_config()["array_api_dispatch"]:
+        raise ValueError(
+            f"This {type(estimator).__name__} was fitted to arrays of "
+            f"{namespace(fitted).__name__}. To use it, switch on "
+            "sklearn.set_config(array_api_dispatch=True), as for the fit."
+        )
 
 
 def refuse_nan(estimator, X):
@@ -67,15 +81,21 @@ def warn_out_of_range(estimator, X):
             f"{type(estimator).__name__} expects values in [0, 1], the probabilities "
             f"that its binary units are 1, but X ranges from {low:g} to {high:g}. "
             "Scale X, for example with sklearn.preprocessing.MinMaxScaler(clip=True), "
-            "or threshold it with sklearn.preprocessing.Binarizer.",
+            "or threshold it with sklearn.preprocessing.Binarizer. Features and "
+            "likelihoods of values outside mean little.",
             UserWarning,
             stacklevel=4,
         )
 
 
 def check_weights(sample_weight, X, dtype):
-    """Row weights: non-negative, not all zero."""
-    return _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
+    """Row weights: non-negative, not all zero, scaled to a mean of 1."""
+    weights = _check_sample_weight(
+        sample_weight, X, dtype=dtype, ensure_non_negative=True
+    )
+    xp = namespace(weights)
+    weights = weights / xp.max(weights)  # first, so that no sum can overflow
+    return weights / xp.mean(weights)
 
 
 def check_hidden(estimator, H):

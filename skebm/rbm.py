@@ -25,8 +25,10 @@ from .core.units import Bernoulli
 class BernoulliRBM(BoltzmannMachineBase):
     """Restricted Boltzmann machine with binary visible and hidden units.
 
-    A drop-in replacement for :class:`sklearn.neural_network.BernoulliRBM`. It models
-    the distribution of binary rows, or of probabilities in [0, 1], by
+    It takes the place of :class:`sklearn.neural_network.BernoulliRBM`, with the same
+    parameters and attributes but other defaults, and with ``score_samples`` that are
+    log-likelihoods; the user guide lists the differences. It models the
+    distribution of binary rows, or of probabilities in [0, 1], by
 
     .. math:: p(v, h) = \\frac{1}{Z} \\exp(b^T v + c^T h + v^T W h)
 
@@ -241,8 +243,9 @@ class BernoulliRBM(BoltzmannMachineBase):
             so that repeated calls make a Markov chain.
         """
         v, machine = self._machine_for(v, "gibbs")
-        calls = self._training["n_gibbs_calls"] = self._training["n_gibbs_calls"] + 1
-        draws = stream(self._seed, Purpose.GIBBS, machine.params.biases[0], calls)
+        self._n_gibbs_calls += 1
+        array = machine.params.biases[0]
+        draws = stream(self._seed, Purpose.GIBBS, array, self._n_gibbs_calls)
         return by_blocks(
             lambda x: gibbs(machine, [x, None], 1, draws)[0], v, float_dtype(v)
         )

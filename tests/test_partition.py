@@ -66,6 +66,7 @@ def test_annealing_agrees_within_its_own_error(sizes, name):
     assert 0 < found.std_error < 0.05
     assert abs(found.value - oracle.log_z) < 5 * found.std_error
     assert found.lower < oracle.log_z < found.upper < found.lower + 0.5
+    assert found.lower < found.value < found.upper
     assert 10 < found.effective_samples <= 1000
 
 
@@ -105,7 +106,9 @@ def test_annealing_with_a_broken_step_fails_the_same_test(monkeypatch, falling):
 def deviation_of_annealing(falling):
     """Standard errors by which the mean weight is off, from exact starts."""
     machine, oracle = random_machine((4, 3, 2))
-    base = zero_base(machine)
+    base = partition.base_biases(
+        machine.units, machine.params, np.array([0.1, 0.5, 0.8, 0.6])
+    )
     betas = [0.0, 1 / 3, 2 / 3, 1.0]
     expected = oracle.log_z - partition.base_log_partition(machine, base)
     if falling:
@@ -149,6 +152,15 @@ def test_base_is_the_product_of_its_layers():
     base = machine.params.biases
     expected = sum(np.log1p(np.exp(b)).sum() for b in base)
     assert_allclose(partition.base_log_partition(machine, base), expected)
+
+
+def test_base_biases_give_the_means_and_stay_finite():
+    machine, _ = random_machine((4, 3))
+    mean = np.array([0.0, 0.3, 0.9, 1.0])
+    visible, hidden = partition.base_biases(machine.units, machine.params, mean)
+    assert_allclose(1 / (1 + np.exp(-visible)), mean, atol=1.1e-4)
+    assert np.isfinite(visible).all()
+    assert_allclose(hidden, 0.0)
 
 
 def test_log_mean_exp_and_its_error():

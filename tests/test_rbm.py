@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import ConvergenceWarning
@@ -174,6 +175,21 @@ def test_edited_parameters_count_at_once(rbm):
     expected = [oracle.log_marginal({0: row}) for row in X]
     assert_allclose(rbm.score_samples(X), expected, atol=1e-10)
     assert not np.allclose(before, expected)
+
+
+def test_exact_is_for_20_units():
+    rbm = fitted(patterns(n_features=22), n_components=20, n_iter=0)
+    assert rbm.log_partition().method == "exact"
+
+
+def test_a_model_of_tensors_asks_for_dispatch():
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("scipy", "1.14")
+    X = torch.asarray(patterns())
+    with config_context(array_api_dispatch=True):
+        rbm = fitted(X)
+    with pytest.raises(ValueError, match="array_api_dispatch=True"):
+        rbm.transform(patterns())
 
 
 def test_exact_is_refused_for_many_units():
@@ -368,10 +384,68 @@ def test_parameters_may_change_between_partial_fits():
     assert rbm.h_samples_.shape == (7, 3)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"algorithm": "cd"},
+        {"n_gibbs_steps": 3},
+        {"n_chains": 21},
+        {"momentum": 0.5},
+        {"weight_decay": 0.1},
+        {"centered": False},
+        {"shuffle": False},
+        {"batch_size": 10},
+        {"learning_rate_schedule": "constant"},
+        {"learning_rate": 0.11},
+    ],
+)
+def test_every_parameter_counts(change):
+    common = {"batch_size": 20, "n_chains": 20, "n_iter": 3}
+    one, other = fitted(**common), fitted(**{**common, **change})
+    assert not np.allclose(one.components_, other.components_)
+
+
+def test_centering_may_be_switched_between_partial_fits():
+    X = patterns()
+    rbm = fitted().set_params(centered=False).partial_fit(X)
+    assert all((o == 0.0).all() for o in rbm._training["offsets"])
+    rbm.set_params(centered=True).partial_fit(X)
+    assert_allclose(rbm._training["offsets"][0], X.mean(axis=0))
+    assert_allclose(rbm._training["offsets"][1], 0.5, atol=0.1)
+
+
+def test_edited_attributes_are_trained_on():
+    """Integers, another dtype, and a hidden unit taken away."""
+    X = patterns().astype(np.float32)
+    rbm = fitted(X, momentum=0.5)
+    rbm.components_ = np.round(rbm.components_[:2]).astype(int)
+    rbm.intercept_hidden_ = rbm.intercept_hidden_[:2].astype(float)
+    rbm.set_params(n_components=2).partial_fit(X)
+    assert rbm.h_samples_.shape == (100, 2)
+    assert {x.dtype.name for x in parameters(rbm)} == {"float32"}
+
+
+def test_dtype_stays_that_of_the_first_fit():
+    rbm = fitted(patterns().astype(np.float32), momentum=0.5).partial_fit(patterns())
+    state = [*rbm._training["offsets"], rbm.h_samples_, *parameters(rbm)]
+    state += [x for group in rbm._training["velocity"] for x in group]
+    assert {x.dtype.name for x in state} == {"float32"}
+    rbm.set_params(momentum=0.0).partial_fit(patterns())
+    assert rbm._training["velocity"] is None
+
+
+def test_chains_start_as_fair_coins():
+    h = fitted(n_iter=0, n_chains=2000).h_samples_
+    assert_allclose(h.mean(axis=0), 0.5, atol=5 * 0.5 / np.sqrt(2000))
+
+
 def test_refit_starts_anew():
     X = patterns()
     rbm = fitted(X)
     first = rbm.gibbs(X)
+    rbm.set_params(learning_rate=1e-12).partial_fit(X)
+    assert not np.array_equal(rbm.gibbs(X), first)
+    rbm.set_params(learning_rate=0.1)
     assert_same_model(rbm.fit(X), fitted(X))
     assert rbm.n_iter_ == 5
     assert_array_equal(rbm.gibbs(X), first)
@@ -394,7 +468,6 @@ def test_partial_fit_row_by_row_knows_the_mean_of_all_rows():
         rbm.partial_fit(row[None])
     assert_allclose(rbm._training["visible_mean"], X.mean(axis=0), atol=1e-9)
     assert_allclose(rbm._training["offsets"][0], X.mean(axis=0), atol=1e-9)
-    assert np.abs(rbm.intercept_visible_).max() < 5
 
 
 @pytest.mark.parametrize("steps", [0, 1.5])
@@ -422,10 +495,16 @@ def test_a_weight_of_two_is_the_row_twice(algorithm, container):
 
 def test_weights_matter_and_their_scale_does_not():
     X = patterns(20)
+    X[:, 0] = 0
     weights = np.arange(1.0, 21.0)
     one = BernoulliRBM(3, random_state=0).fit(X, sample_weight=weights)
-    assert_same_model(one, clone(one).fit(X, sample_weight=10 * weights), rtol=1e-9)
     assert not np.allclose(one.components_, clone(one).fit(X).components_)
+    for scale in (1e-3, 10, 1e300):
+        other = clone(one).fit(X, sample_weight=scale * weights)
+        assert_same_model(one, other, rtol=1e-9)
+        other.partial_fit(1 - X, sample_weight=weights)
+        assert_allclose(other._training["visible_mean"], 0.5, atol=0.5)
+        assert_allclose(other._training["visible_mean"][0], 0.5)
 
 
 # Containers and dtypes
@@ -584,6 +663,21 @@ def test_divergence_names_the_epoch_and_keeps_what_was_there():
         rbm.partial_fit(X)
     for x, y in zip(parameters(rbm), before, strict=True):
         assert_array_equal(x, y)
+
+
+def test_divergence_keeps_the_finite_epochs_of_a_warm_start(monkeypatch):
+    rbm = fitted(warm_start=True)
+    epoch = training.train_epoch
+
+    def diverging(state, *args):
+        if state.epoch == 7:
+            raise training.Diverged(state)
+        return epoch(state, *args)
+
+    monkeypatch.setattr(training, "train_epoch", diverging)
+    with pytest.raises(FloatingPointError, match="epoch 8"):
+        rbm.fit(patterns())
+    assert rbm.n_iter_ == len(rbm.history_["reconstruction_error"]) == 7
 
 
 @pytest.mark.parametrize("after", [0, 2])

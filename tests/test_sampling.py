@@ -81,6 +81,27 @@ def test_gibbs_forgets_where_it_started(sizes):
     assert errors.max() < 5
 
 
+@pytest.mark.parametrize("n_steps", [1, 2, 3])
+def test_alternate_makes_as_many_steps(n_steps):
+    """From fixed hidden units, against the enumerated kernel of so many steps."""
+    machine, oracle = random_machine((4, 3), scale=1.5)
+    visible, hidden = (np.unique(x, axis=0) for x in oracle.layers)
+    joint = np.exp(
+        [[oracle.log_marginal({0: v, 1: h}) for h in hidden] for v in visible]
+    )
+    down = joint / joint.sum(axis=0)  # p(v | h)
+    up = joint / joint.sum(axis=1, keepdims=True)  # p(h | v)
+    p = down[:, 0]  # hidden units that start at 0
+    for _ in range(n_steps - 1):
+        p = down @ (p @ up)
+    expected = visible.T @ (p[:, None] * visible)
+    start = [None, np.zeros((N_CHAINS, 3))]
+    found = alternate(machine, start, n_steps, chain_stream())[0]
+    assert standard_errors(found, expected).max() < 5
+    other = alternate(machine, start, n_steps % 3 + 1, chain_stream())[0]
+    assert standard_errors(other, expected).max() > 5
+
+
 def test_independent_layers_have_their_means():
     machine, _ = random_machine((4, 3, 2))
     means = [1 / (1 + np.exp(-b)) for b in machine.params.biases]

@@ -33,6 +33,7 @@ def test_streams_differ_by_seed_purpose_and_index():
         (3, Purpose.SHUFFLE, 0),
         (3, Purpose.CHAINS, 1),
     ]
+    names += [(3, purpose, 2) for purpose in Purpose]
     first = [stream(s, p, array, i).uniform((1,))[0] for s, p, i in names]
     assert len(set(first)) == len(names)
 

@@ -1,5 +1,7 @@
 """The minibatch loop: what it weighs, and where it ends."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -143,6 +145,97 @@ def test_batch_size_law(n_rows):
     hidden = 1 / (1 + np.exp(-state.params.biases[1]))
     found = state.params.biases[0] + state.params.weights[0] @ hidden
     assert_allclose(found, logit, atol=0.5)
+
+
+def test_weights_and_rows_are_shuffled_together():
+    X = np.arange(11.0)[:, None]
+    order = np.random.default_rng(0).permutation(11)
+    for rows, weights in training.minibatches(X, X[:, 0].copy(), order, 4):
+        assert_allclose(weights, rows[:, 0] * 3 / X.sum())
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_each_epoch_has_an_order_and_chains_of_its_own(shuffle, monkeypatch):
+    orders, draws = [], []
+    batches, phases = training.minibatches, training.PersistentChains.phases
+
+    def spy_batches(X, weights, order, size):
+        orders.append(order)
+        return batches(X, weights, order, size)
+
+    def spy_phases(self, machine, rows, weights, chains, stream):
+        draws.append(float(stream.uniform((1,))[0]))
+        return phases(self, machine, rows, weights, chains, stream)
+
+    monkeypatch.setattr(training, "minibatches", spy_batches)
+    monkeypatch.setattr(training.PersistentChains, "phases", spy_phases)
+    trained(np.eye(8), 2, shuffle=shuffle)
+    assert len(set(draws)) == 2
+    if shuffle:
+        assert not np.array_equal(*orders)
+        assert sorted(orders[0]) == sorted(orders[1]) == list(range(8))
+    else:
+        assert orders == [None, None]
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.5], [3.0, 1.0], [0.0, 0.0]])
+def test_offsets_follow_the_weighted_means(weights):
+    """A weight of 2 is two batches; none at all moves nothing; none overshoots."""
+    h = np.array([[0.2, 0.9], [0.6, 0.1]])
+    weights, offset = np.array(weights), np.array([0.5, 0.5])
+    mass = weights.sum()
+    expected = offset
+    if mass:
+        rate = 1 - 0.99**mass
+        expected = offset + rate * (weights @ h / mass - offset)
+    layers = [np.eye(2), np.concatenate([h, np.full((3, 2), 7.0)])]
+    found = training.follow_means((offset, offset), layers, weights)
+    assert_allclose(found[1], expected)
+    assert found[0] is offset
+
+
+def test_velocity_and_offsets_are_carried_over():
+    """Two epochs of one batch, against the recursion by hand."""
+    X, rate = np.eye(4), 0.1
+    settings = settings_of(optimiser=optimise.MomentumSGD(0.5))
+    states = [training.start(X, np.ones(4), (3,), 5, settings)]
+    for _ in range(2):
+        states.append(training.train_epoch(states[-1], X, np.ones(4), rate, settings))
+    steps = [
+        after.params.weights[0] - before.params.weights[0]
+        for before, after in pairwise(states)
+    ]
+    assert_allclose(states[1].velocity.weights[0], steps[0])
+    alone = states[1]._replace(velocity=settings.optimiser.init(states[1].params))
+    alone = training.train_epoch(alone, X, np.ones(4), rate, settings)
+    fresh = alone.params.weights[0] - states[1].params.weights[0]
+    assert_allclose(steps[1], 0.5 * steps[0] + fresh)
+    assert not np.allclose(states[1].offsets[1], states[2].offsets[1])
+
+
+def test_divergence_of_a_bias_alone_is_noticed(monkeypatch):
+    X, settings = np.eye(4), settings_of()
+    state = training.start(X, np.ones(4), (3,), 5, settings)
+
+    def spoiled(layers, row_weights, offsets):
+        step = gradient(layers, row_weights, offsets)
+        step.biases[1][0] = np.nan
+        return step
+
+    monkeypatch.setattr(training, "gradient", spoiled)
+    with pytest.raises(training.Diverged):
+        training.train_epoch(state, X, np.ones(4), 0.1, settings)
+
+
+def test_contrastive_divergence_starts_from_samples():
+    """Half the visible units go on, after hidden coins; given means, none would."""
+    machine = machine_of([np.zeros((1, 1)) + 40.0], [np.zeros(1) - 30.0, np.zeros(1)])
+    rows = np.zeros((4000, 1))
+    draws = training.stream(0, training.Purpose.CHAINS, rows)
+    layers, _, _ = training.ContrastiveDivergence(1).phases(
+        machine, rows, np.full(4000, 1 / 4000), [], draws
+    )
+    assert abs(layers[0][4000:].mean() - 0.5) < 5 * 0.5 / np.sqrt(4000)
 
 
 def test_uncentred_training_is_the_plain_gradient():

@@ -37,6 +37,14 @@ def test_samples_have_the_mean_and_no_value_but_0_and_1():
     assert (np.abs(x.mean(axis=0) - mean[0]) < 5 * error).all()
 
 
+def test_a_mean_of_zero_is_never_drawn_as_one():
+    class Zeros:
+        def uniform(self, shape):
+            return np.zeros(shape, np.float32)
+
+    assert_array_equal(KIND.sample(np.array([0.0, 1e-9]), Zeros()), [0.0, 1.0])
+
+
 def test_states_are_all_different():
     assert KIND.n_states(3) == 8
     states = np.concatenate([KIND.states(0, 5, 3, A), KIND.states(5, 8, 3, A)])

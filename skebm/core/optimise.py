@@ -32,7 +32,6 @@ class MomentumSGD(NamedTuple):
                     speed += step
                     step = speed
                 x += step
-        return params, velocity
 
 
 def constant(learning_rate, n_epochs):

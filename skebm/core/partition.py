@@ -27,7 +27,7 @@ BASE_MARGIN = 1e-4
 SETTLING_SHARE = 5
 
 # Memory for the fields of one block of states, a few arrays of which exist at a time.
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 2**20
 
 
 class LogPartition(NamedTuple):
@@ -85,14 +85,18 @@ def split_layers(states, sizes, parity):
     return layers
 
 
-def tempered_field(machine, base, beta, incoming, index):
-    """Total input of a layer at inverse temperature `beta`.
+def tempered_bias(machine, base, beta, index):
+    """Biases of a layer at inverse temperature `beta`.
 
     The path leads from a machine without weights and with the biases `base`, at beta 0,
     to `machine`, at beta 1, along straight lines in all parameters.
     """
-    bias = (1.0 - beta) * base[index] + beta * machine.params.biases[index]
-    return beta * incoming + bias
+    return (1.0 - beta) * base[index] + beta * machine.params.biases[index]
+
+
+def tempered_field(machine, base, beta, incoming, index):
+    """Total input of a layer at inverse temperature `beta`."""
+    return beta * incoming + tempered_bias(machine, base, beta, index)
 
 
 def tempered_log_density(machine, base, beta, layers, incoming):
@@ -104,8 +108,8 @@ def tempered_log_density(machine, base, beta, layers, incoming):
             total = total + kind.log_partition(a)
         else:
             x = layers[index]
-            bias = (1.0 - beta) * base[index] + beta * machine.params.biases[index]
-            total = total + x @ bias + kind.log_base(x)
+            total = total + x @ tempered_bias(machine, base, beta, index)
+            total = total + kind.log_base(x)
     return total
 
 

@@ -20,8 +20,10 @@ from .streams import Purpose, stream
 # The share of a batch in the running mean of the hidden units that centring subtracts.
 OFFSET_RATE = 0.01
 
-# How near to 0 or 1 the data's means may come where their logits start the biases, at
-# the least: from few rows they start half a row away.
+# Added to what may be zero before it divides.
+TINY = 1e-30
+
+# How near to 0 or 1 the data's means may come where their logits start the biases.
 MEAN_MARGIN = 1e-4
 
 
@@ -71,7 +73,7 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings):
     mean, mass = column_means(X, sample_weight), total(sample_weight)
     means = initial_means(units, mean, hidden_sizes)
     initial = stream(settings.seed, Purpose.INITIAL, mean)
-    inner = units[0].clip(mean, max(MEAN_MARGIN, 0.5 / (mass + 1.0)))
+    inner = units[0].clip(mean, MEAN_MARGIN)
     params = initial_params(units, (inner, *means[1:]), initial)
     chains = start_chains(units, means, n_chains, initial)
     offsets = means if settings.centred else tuple(zeros(o.shape, o) for o in means)
@@ -87,14 +89,23 @@ def initial_means(units, visible_mean, hidden_sizes):
 
 def adapt(state, n_chains, settings):
     """A state to go on from under changed settings: what no longer fits starts anew."""
-    if any(x is not None and x.shape[0] != n_chains for x in state.chains):
-        sizes = [b.shape[0] for b in state.params.biases[1:]]
-        means = initial_means(settings.units, state.visible_mean, sizes)
+    params, optimiser = state.params, settings.optimiser
+    sizes = [b.shape[0] for b in params.biases]
+    means = initial_means(settings.units, state.visible_mean, sizes[1:])
+    shapes = [(n_chains, n) if i % 2 == ODD else None for i, n in enumerate(sizes)]
+    if [x if x is None else x.shape for x in state.chains] != shapes:
         fresh = stream(settings.seed, Purpose.INITIAL, state.visible_mean, state.epoch)
         chains = start_chains(settings.units, means, n_chains, fresh)
         state = state._replace(chains=chains)
-    if (state.velocity is None) != (settings.optimiser.momentum == 0.0):
-        state = state._replace(velocity=settings.optimiser.init(state.params))
+    if not settings.centred:
+        state = state._replace(offsets=tuple(zeros(m.shape, m) for m in means))
+    elif all(is_zero(o) for o in state.offsets) or not alike(state.offsets, means):
+        state = state._replace(offsets=means)
+    velocity = optimiser.init(params)
+    if velocity is None or state.velocity is None:
+        return state._replace(velocity=velocity)
+    if not alike(state.velocity.weights, velocity.weights):
+        state = state._replace(velocity=velocity)
     return state
 
 
@@ -105,6 +116,16 @@ def join(state, X, sample_weight, settings):
     mean = state.visible_mean + (total(sample_weight) / mass) * change
     offsets = (mean, *state.offsets[1:]) if settings.centred else state.offsets
     return state._replace(visible_mean=mean, mass=mass, offsets=offsets)
+
+
+def alike(some, others):
+    """Whether the arrays of two lists have the same shapes."""
+    return [x.shape for x in some] == [y.shape for y in others]
+
+
+def is_zero(x):
+    """Whether all of `x` is zero, as a bool."""
+    return bool(namespace(x).all(x == 0.0))
 
 
 def start_chains(units, means, n_chains, stream):
@@ -222,10 +243,15 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
 
 
 def follow_means(offsets, layers, weights):
-    """Offsets of the hidden layers moved towards the means of the batch's data rows."""
+    """Offsets of the hidden layers moved towards the means of the batch's data rows.
+
+    A batch of twice the weight moves them as two batches would.
+    """
     n_rows, mass = weights.shape[0], namespace(weights).sum(weights)
+    rate = 1.0 - (1.0 - OFFSET_RATE) ** mass
+    share = weights / (mass + TINY)  # of a batch that weighs nothing, nothing
     hidden = [
-        o + OFFSET_RATE * (weights @ x[:n_rows, ...] - mass * o)
+        o + rate * (share @ x[:n_rows, ...] - o)
         for o, x in zip(offsets[1:], layers[1:], strict=True)
     ]
     return (offsets[0], *hidden)
