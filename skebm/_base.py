@@ -327,15 +327,15 @@ class BoltzmannMachineBase(
             of the value; `method`; and `effective_samples`, what the weighted runs of
             the worse direction are worth.
 
-        Warns
-        -----
-        ConvergenceWarning
-            If `upper` is more than 1 nat above `lower`.
-
         Raises
         ------
         ValueError
             If `method` is unknown, or "exact" is asked of more than 20 units.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `upper` is more than 1 nat above `lower`.
 
         References
         ----------
