@@ -4,10 +4,11 @@
 
 Names are "mnist" (thresholded at 1/2) and those of the files in the folder's `binary`;
 by default nltcs, mushrooms, dna_nade and mnist. nltcs has 16 variables, so that its
-log Z is known exactly: there the bracket can be judged. Published test log-likelihoods: RBM
--96.74 and NADE -84.81 on dna, RBM -15.15 and NADE -9.81 on mushrooms (Germain et al.
-2015, split of the dna rows as there), RBM with 500 hidden units on thresholded MNIST
--84.86 forward and -96.61 reverse (PyDeep's documentation).
+log Z is known exactly: there the bracket can be judged.
+
+Published test log-likelihoods: on dna, RBM -96.74 and NADE -84.81; on mushrooms, RBM
+-15.15 and NADE -9.81 (Germain et al. 2015); on thresholded MNIST, an RBM with 500
+hidden units -84.86 by forward and -96.61 by reverse annealing (PyDeep's documentation).
 """
 
 import os
