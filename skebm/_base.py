@@ -170,13 +170,12 @@ class BoltzmannMachineBase(
             for rate in rates:
                 # Overflow is no news where an epoch ends by asking if all is finite.
                 with np.errstate(over="ignore", invalid="ignore"):
-                    state = training.train_epoch(
-                        state, X, sample_weight, rate, settings
-                    )
-                    machine = Machine(settings.units, state.params)
+                    done = training.train_epoch(state, X, sample_weight, rate, settings)
+                    machine = Machine(settings.units, done.params)
                     measured = monitor.measure(machine, watched)
                 for name, value in measured.items():
                     history.setdefault(name, []).append(value)
+                state = done  # an interruption before here undoes the whole epoch
                 if self.verbose:
                     end = time.perf_counter()
                     print(
