@@ -359,7 +359,7 @@ class BoltzmannMachineBase(
         return known[asked]
 
     def _compute_log_partition(self, params, method, n_betas, n_runs):
-        machine = Machine(self._units(), params)
+        machine = self._machine(float_dtype(params.biases[0]))
         _, n_units = partition.smaller_side(params)
         if method == "exact" and n_units > partition.MAX_EXACT_UNITS:
             raise ValueError(
@@ -369,7 +369,7 @@ class BoltzmannMachineBase(
         if method != "ais" and n_units <= partition.MAX_EXACT_UNITS:
             return partition.exact(machine)
         mean = self._training["visible_mean"]
-        base = partition.base_biases(machine.units, params, mean)
+        base = partition.base_biases(machine.units, machine.params, mean)
         draws = stream(self._seed, Purpose.PARTITION, mean)
         result = partition.annealed(
             machine, base, self._read_chains(), n_betas, n_runs, draws

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils._array_api import _nanmax, _nanmin, check_same_namespace
+from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -42,8 +42,16 @@ def check_rows(estimator, X, *, method, new=False, missing=False):
         refuse_nan(estimator, checked)
     if not new:
         _check_n_features(estimator, checked, reset=False)
-    warn_out_of_range(estimator, checked)
+    warn_out_of_range(estimator, observed(checked) if missing else checked)
     return checked
+
+
+def observed(X):
+    """The entries of X that are not NaN, in a row."""
+    xp = namespace(X)
+    if not xp.isdtype(X.dtype, "real floating"):
+        return X
+    return X[~xp.isnan(X)]
 
 
 def refuse_without_dispatch(estimator):
@@ -75,7 +83,7 @@ def warn_out_of_range(estimator, X):
     xp = namespace(values)
     if 0 in values.shape or values.dtype == xp.bool:
         return
-    low, high = float(_nanmin(values, xp=xp)), float(_nanmax(values, xp=xp))
+    low, high = float(xp.min(values)), float(xp.max(values))
     if low < 0.0 or high > 1.0:
         warnings.warn(
             f"{type(estimator).__name__} expects values in [0, 1], the probabilities "
@@ -100,6 +108,7 @@ def check_weights(sample_weight, X, dtype):
 
 def check_hidden(estimator, H):
     """Values of the hidden units, with as many columns as the estimator has outputs."""
+    refuse_without_dispatch(estimator)
     check_same_namespace(
         H, estimator, attribute="components_", method="inverse_transform"
     )

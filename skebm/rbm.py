@@ -299,7 +299,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=0)
-        machine = self._machine(self.components_.dtype)
+        machine = self._machine(float_dtype(self.intercept_visible_))
         draws = self._draws(Purpose.SAMPLE, random_state)
         array, held = machine.params.biases[0], None
         shape = (n_samples, array.shape[0])

@@ -290,6 +290,9 @@ def test_impute_leaves_observed_entries_bit_for_bit():
     assert_array_equal(found[~np.isnan(X)], X[~np.isnan(X)])
     assert np.isfinite(found).all()
     assert_array_equal(found, rbm.impute(X, random_state=0))
+    assert np.isfinite(rbm.impute(np.full((2, 6), np.nan))).all()
+    with pytest.warns(UserWarning, match="ranges from 0 to 3"):
+        rbm.impute([[np.nan, 3, 0, 0, 0, 0]])
     with pytest.raises(TypeError, match=r"[Ss]parse"):
         rbm.impute(sparse.csr_array(before))
     with pytest.raises(ValueError, match="5 features"):
@@ -420,6 +423,9 @@ def test_edited_attributes_are_trained_on():
     rbm = fitted(X, momentum=0.5)
     rbm.components_ = np.round(rbm.components_[:2]).astype(int)
     rbm.intercept_hidden_ = rbm.intercept_hidden_[:2].astype(float)
+    rbm.intercept_visible_ = np.ones(6, dtype=int)
+    assert np.isfinite(rbm.score(X))
+    assert rbm.sample(2).dtype == np.float32
     rbm.set_params(n_components=2).partial_fit(X)
     assert rbm.h_samples_.shape == (100, 2)
     assert {x.dtype.name for x in parameters(rbm)} == {"float32"}
