@@ -4,9 +4,11 @@ The estimator's fitted attributes are the only copy of its model. `_read_params`
 `_write_params`, which each estimator defines, lead to the core's params and back.
 """
 
+import math
 import time
 import warnings
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -21,9 +23,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ._validation import check_rows, check_weights, record_features
+from ._validation import (
+    check_rows,
+    check_weights,
+    record_features,
+    refuse_empty_columns,
+)
 from .core import monitor, optimise, partition, training
-from .core.backend import float_dtype, namespace, to_numpy
+from .core.backend import Subset, float_dtype, namespace, take_rows, to_numpy
+from .core.early_stopping import EarlyStopping, Progress, split
 from .core.machine import Machine, Params
 from .core.streams import Purpose, stream
 
@@ -36,6 +44,23 @@ ALGORITHMS = {
     "cd": training.ContrastiveDivergence,
     "pcd": training.PersistentChains,
 }
+
+
+class Run(NamedTuple):
+    """All that a fit carries from epoch to epoch."""
+
+    state: training.State
+    history: dict
+    progress: Progress
+
+
+def longer(history, measured, epoch):
+    """The history with one number more for each quantity, NaN where none was taken."""
+    empty = [math.nan] * (epoch - 1)
+    return {
+        name: [*history.get(name, empty), measured.get(name, math.nan)]
+        for name in {**history, **measured}
+    }
 
 
 class BoltzmannMachineBase(
@@ -55,6 +80,10 @@ class BoltzmannMachineBase(
         "centered": ["boolean"],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
         "shuffle": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -67,7 +96,9 @@ class BoltzmannMachineBase(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1].
+            Training data, with values in [0, 1]. NaN in a dense array marks a missing
+            entry: it is drawn given the observed ones of its row, with the hidden
+            units, while the model is fitted.
 
         y : Ignored
             Not used, present for consistency.
@@ -83,7 +114,8 @@ class BoltzmannMachineBase(
         Raises
         ------
         ValueError
-            If X holds NaN or infinity, or a weight is negative, or all are zero.
+            If X holds infinity or a column without any value, if a weight is negative
+            or all are zero, or if there are too few rows to hold out.
         FloatingPointError
             If the parameters become infinite or NaN: the learning rate is too high.
         """
@@ -103,7 +135,8 @@ class BoltzmannMachineBase(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1].
+            Training data, with values in [0, 1], or NaN for a missing entry, as in
+            :meth:`fit`.
 
         y : Ignored
             Not used, present for consistency.
@@ -119,38 +152,66 @@ class BoltzmannMachineBase(
         Raises
         ------
         ValueError
-            If X holds NaN or infinity, or a weight is negative, or all are zero.
+            If X holds infinity, or in the first call a column without any value, if a
+            weight is negative or all are zero, or if `early_stopping` is set.
         FloatingPointError
             If the parameters become infinite or NaN. They stay as they were before.
         """
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True: hold rows out "
+                "yourself, and call score on them between the calls."
+            )
         going_on = self.__sklearn_is_fitted__()
         return self._train(
             X, sample_weight, [self.learning_rate], going_on, "partial_fit"
         )
 
     def _train(self, X_given, sample_weight, rates, going_on, method):
-        X = check_rows(self, X_given, method=method, new=not going_on)
+        X = check_rows(self, X_given, method=method, new=not going_on, missing=True)
         dtype = float_dtype(self._read_params().biases[0] if going_on else X)
         sample_weight = check_weights(sample_weight, X, dtype)
         if going_on:
             self._check_sizes()
-            seed, history = self._seed, {k: list(v) for k, v in self.history_.items()}
-            settings = self._settings(seed)
-            state = self._resume(settings)
-            state = training.join(state, X, sample_weight, settings)
+            seed, history = self._seed, self.history_
         else:
+            refuse_empty_columns(self, X_given, X)
             seed, history = draw_seed(self.random_state), {}
-            settings = self._settings(seed)
-            state = training.start(
-                X, sample_weight, self._hidden_sizes(), self._n_chains(), settings
-            )
+        settings, stopping, data = self._settings(seed), None, (X, sample_weight)
+        if self.early_stopping:
+            stopping, data = self._hold_out(X, sample_weight, settings)
+        if going_on:
+            state = training.join(self._resume(settings), *data, settings)
+        else:
+            sizes, n_chains = self._hidden_sizes(), self._n_chains()
+            state = training.start(*data, sizes, n_chains, settings)
+        run = Run(state, history, Progress())
+        if going_on and stopping is not None:
+            # What has been learnt so far is a candidate for the best.
+            progress, _ = stopping.judge(run.progress, state, state.rows(data[0]))
+            run = run._replace(progress=progress)
+        epochs = self._epochs(run, data, rates, settings, stopping)
+        first, begin = state.epoch, time.perf_counter()
         try:
-            state = self._run(state, X, sample_weight, rates, settings, history)
-        except training.Diverged as stop:
+            for run in epochs:
+                if self.verbose:
+                    self._print(run, first, time.perf_counter() - begin)
+                    begin = time.perf_counter()
+                if run.progress.n_without_gain >= self.n_iter_no_change:
+                    break
+        except KeyboardInterrupt:
+            if run.state.epoch == first:
+                raise
+            warnings.warn(
+                f"Training interrupted by user after {run.state.epoch - first} epochs: "
+                "these are kept.",
+                stacklevel=3,
+            )
+        except training.Diverged:
             if going_on:
-                self._write(stop.state, seed, history)
+                self._write(run, seed)
             raise FloatingPointError(
-                f"{type(self).__name__} diverged in epoch {stop.state.epoch + 1}: its "
+                f"{type(self).__name__} diverged in epoch {run.state.epoch + 1}: its "
                 "parameters are no longer finite. Lower learning_rate "
                 f"({self.learning_rate:g}) or momentum ({self.momentum:g}), and see "
                 "that X lies in [0, 1]."
@@ -158,41 +219,61 @@ class BoltzmannMachineBase(
         if not going_on:
             record_features(self, X_given)
             self._n_gibbs_calls = 0
-        self._write(state, seed, history)
+        self._write(run, seed)
         return self
 
-    def _run(self, state, X, sample_weight, rates, settings, history):
-        """The epochs, and what comes between: history, progress, interruption."""
+    def _epochs(self, run, data, rates, settings, stopping):
+        """The run after each epoch: an interruption undoes only the one under way."""
+        state, history, progress = run
+        X, sample_weight = data
         array = state.params.biases[0]
-        watched = monitor.watch(X, array, stream(settings.seed, Purpose.MONITOR, array))
-        begin, first = time.perf_counter(), state.epoch
-        try:
-            for rate in rates:
-                # Overflow is no news where an epoch ends by asking if all is finite.
-                with np.errstate(over="ignore", invalid="ignore"):
-                    done = training.train_epoch(state, X, sample_weight, rate, settings)
-                    machine = Machine(settings.units, done.params)
-                    measured = monitor.measure(machine, watched)
-                for name, value in measured.items():
-                    history.setdefault(name, []).append(value)
-                state = done  # an interruption before here undoes the whole epoch
-                if self.verbose:
-                    end = time.perf_counter()
-                    print(
-                        f"[{type(self).__name__}] Iteration {state.epoch - first}, "
-                        f"pseudo-likelihood = {measured['pseudo_log_likelihood']:.2f}, "
-                        f"time = {end - begin:.2f}s"
-                    )
-                    begin = end
-        except KeyboardInterrupt:
-            if state.epoch == first:
-                raise
-            warnings.warn(
-                f"Training interrupted by user after {state.epoch - first} epochs: "
-                "these are kept.",
-                stacklevel=4,
+        draws = stream(settings.seed, Purpose.MONITOR, array)
+        watched = monitor.watch(*X.shape, draws)
+        for rate in rates:
+            # Overflow is no news where an epoch ends by asking if all is finite.
+            with np.errstate(over="ignore", invalid="ignore"):
+                state = training.train_epoch(state, X, sample_weight, rate, settings)
+                machine, rows = Machine(settings.units, state.params), state.rows(X)
+                measured = monitor.measure(machine, rows, watched)
+                if stopping is not None:
+                    progress, judged = stopping.judge(progress, state, rows)
+                    measured |= judged
+            history = longer(history, measured, state.epoch)
+            yield Run(state, history, progress)
+
+    def _hold_out(self, X, sample_weight, settings):
+        """Early stopping with its rows; the rows and weights that are left."""
+        draws = stream(settings.seed, Purpose.VALIDATION, sample_weight)
+        left, held_out = split(X, sample_weight, self.validation_fraction, draws)
+        n_left, n_held_out = left.shape[0], held_out.shape[0]
+        left_weights = take_rows(sample_weight, left, sample_weight.dtype)
+        if n_held_out == 0 or n_left == 0 or training.total(left_weights) == 0.0:
+            raise ValueError(
+                f"Of {X.shape[0]} rows, early_stopping would hold out {n_held_out} "
+                "complete rows of positive weight for validation, and leave "
+                f"{n_left} to fit to. Give more rows without NaN, lower "
+                f"validation_fraction ({self.validation_fraction:g}), or set "
+                "early_stopping=False."
             )
-        return state
+        stopping = EarlyStopping(
+            rows=Subset(X, held_out),
+            weights=take_rows(sample_weight, held_out, sample_weight.dtype),
+            compared=draws.permutation(n_left)[:n_held_out],
+            tol=self.tol,
+            settings=settings,
+        )
+        return stopping, (Subset(X, left), left_weights)
+
+    def _print(self, run, first, seconds):
+        last = {name: values[-1] for name, values in run.history.items()}
+        held_out = ""
+        if self.early_stopping:
+            held_out = f"validation score = {last['validation_log_likelihood']:.2f}, "
+        print(
+            f"[{type(self).__name__}] Iteration {run.state.epoch - first}, "
+            f"pseudo-likelihood = {last['pseudo_log_likelihood']:.2f}, "
+            f"{held_out}time = {seconds:.2f}s"
+        )
 
     def _settings(self, seed):
         return training.Settings(
@@ -218,8 +299,9 @@ class BoltzmannMachineBase(
     def _n_chains(self):
         return self.batch_size if self.n_chains is None else self.n_chains
 
-    def _write(self, state, seed, history):
-        """Training's state as fitted attributes."""
+    def _write(self, run, seed):
+        """The run as fitted attributes: of its best epoch, if rows were held out."""
+        state = run.progress.best or run.state
         self._write_params(state.params)
         self._write_chains(state.chains)
         velocity = state.velocity
@@ -232,8 +314,8 @@ class BoltzmannMachineBase(
             else [list(group) for group in velocity],
         }
         self._seed = seed
-        self.n_iter_ = state.epoch
-        self.history_ = history
+        self.n_iter_ = run.state.epoch
+        self.history_ = run.history
 
     def _resume(self, settings):
         """Training's state from the fitted attributes, as the parameters now ask."""
@@ -302,7 +384,9 @@ class BoltzmannMachineBase(
         Exactly, or by annealed importance sampling [1]_ from a machine without weights
         that has the data's means, in both directions [2]_: forward it errs downwards in
         expectation; reverse, from samples of the machine itself, upwards. The value
-        joins both by Bennett's acceptance ratio [3]_.
+        joins both by Bennett's acceptance ratio [3]_. The samples are the chains of the
+        fit, after `n_betas` further Gibbs steps. If these do not reach all the modes of
+        the machine, the estimates are too low: more `n_betas` show it.
 
         The random numbers come from the fit, so that repeated calls agree. Results are
         kept, and used again for as long as the parameters are the same.
@@ -321,10 +405,10 @@ class BoltzmannMachineBase(
         Returns
         -------
         log_partition : LogPartition
-            With attributes `value`; `lower` and `upper`, the estimates of the two
-            directions, each moved outwards by two of its standard errors; `std_error`
-            of the value; `method`; and `effective_samples`, what the weighted runs of
-            the worse direction are worth.
+            With attributes `value`; `lower` and `upper`, between which lie it and the
+            estimates of the two directions, each with two of its standard errors on
+            either side; `std_error` of the value; `method`; and `effective_samples`,
+            what the weighted runs of the worse direction are worth.
 
         Raises
         ------
@@ -371,9 +455,9 @@ class BoltzmannMachineBase(
         mean = self._training["visible_mean"]
         base = partition.base_biases(machine.units, machine.params, mean)
         draws = stream(self._seed, Purpose.PARTITION, mean)
-        result = partition.annealed(
-            machine, base, self._read_chains(), n_betas, n_runs, draws
-        )
+        chains = self._read_chains()
+        samples = partition.settled(machine, chains, n_runs, n_betas, draws)
+        result = partition.annealed(machine, base, samples, n_betas, draws)
         if result.upper - result.lower > WIDE_BRACKET:
             warnings.warn(
                 f"log Z is uncertain: it lies between {result.lower:.2f} and "
@@ -386,10 +470,10 @@ class BoltzmannMachineBase(
             )
         return result
 
-    def _machine_for(self, X, method):
+    def _machine_for(self, X, method, missing=False):
         """Checked rows and the machine in their dtype, as every query starts."""
         check_is_fitted(self)
-        X = check_rows(self, X, method=method)
+        X = check_rows(self, X, method=method, missing=missing)
         return X, self._machine(float_dtype(X))
 
     def _machine(self, dtype):
@@ -406,6 +490,7 @@ class BoltzmannMachineBase(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

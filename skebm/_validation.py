@@ -12,16 +12,17 @@ from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
     _check_sample_weight,
+    _get_feature_names,
 )
 
-from .core.backend import namespace
+from .core.backend import has_nan, namespace, to_numpy
 
 
 def check_rows(estimator, X, *, method, new=False, missing=False):
     """Rows of data as an array or CSR matrix; integers and booleans are left as such.
 
     Nothing of the estimator changes. With `new`, the columns need not be those that the
-    estimator was fitted to; with `missing`, entries may be NaN, in a dense array.
+    estimator was fitted to; with `missing`, entries of a dense array may be NaN.
     """
     if new:
         # Names that make no sense are an error even where they are not yet recorded.
@@ -32,26 +33,18 @@ def check_rows(estimator, X, *, method, new=False, missing=False):
         _check_feature_names(estimator, X, reset=False)
     checked = check_array(
         X,
-        accept_sparse=False if missing else "csr",
+        accept_sparse="csr",
         dtype="numeric",
         ensure_all_finite="allow-nan",
         estimator=estimator,
         input_name="X",
     )
-    if not missing:
-        refuse_nan(estimator, checked)
+    if not missing or sparse.issparse(checked):
+        refuse_nan(estimator, checked, method)
     if not new:
         _check_n_features(estimator, checked, reset=False)
-    warn_out_of_range(estimator, observed(checked) if missing else checked)
+    warn_out_of_range(estimator, checked)
     return checked
-
-
-def observed(X):
-    """The entries of X that are not NaN, in a row."""
-    xp = namespace(X)
-    if not xp.isdtype(X.dtype, "real floating"):
-        return X
-    return X[~xp.isnan(X)]
 
 
 def refuse_without_dispatch(estimator):
@@ -65,16 +58,36 @@ def refuse_without_dispatch(estimator):
         )
 
 
-def refuse_nan(estimator, X):
+def refuse_nan(estimator, X, method):
     """Raise an error that says how to fill missing entries."""
     try:
         assert_all_finite(X, input_name="X")
     except ValueError as error:
+        name = type(estimator).__name__
         raise ValueError(
-            f"Input X contains NaN. {type(estimator).__name__} models complete rows: "
-            "fill the missing entries first, with `impute` of a machine fitted to "
-            "complete rows, or with sklearn.impute.SimpleImputer."
+            f"Input X contains NaN. {name}.{method} takes missing entries in "
+            "dense arrays: call X.toarray()."
+            if sparse.issparse(X)
+            else f"Input X contains NaN. {name}.{method} takes complete rows: fill the "
+            "missing entries first, with `impute`."
         ) from error
+
+
+def refuse_empty_columns(estimator, X_given, X):
+    """Raise an error that names the columns of X in which all entries are missing."""
+    if not has_nan(X):
+        return
+    xp = namespace(X)
+    empty = to_numpy(xp.nonzero(xp.all(xp.isnan(X), axis=0))[0])
+    if empty.size:
+        names = _get_feature_names(X_given)
+        named = [str(i) if names is None else f"{i} ({names[i]!r})" for i in empty[:5]]
+        more = "" if empty.size <= 5 else f" and {empty.size - 5} more"
+        raise ValueError(
+            f"{type(estimator).__name__} cannot learn columns of X that hold nothing "
+            f"but NaN: {', '.join(named)}{more}. Leave them out, or fill them, for "
+            "example with sklearn.impute.SimpleImputer(keep_empty_features=True)."
+        )
 
 
 def warn_out_of_range(estimator, X):
@@ -83,6 +96,8 @@ def warn_out_of_range(estimator, X):
     xp = namespace(values)
     if 0 in values.shape or values.dtype == xp.bool:
         return
+    if has_nan(values):
+        values = xp.where(xp.isnan(values), 0.0, values)
     low, high = float(xp.min(values)), float(xp.max(values))
     if low < 0.0 or high > 1.0:
         warnings.warn(

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import BoltzmannMachineBase, draw_seed
 from ._validation import check_hidden, check_rows, check_states
-from .core.backend import by_blocks, float_dtype, namespace
+from .core.backend import by_blocks, float_dtype, has_nan, namespace
 from .core.machine import (
     EVEN,
     ODD,
@@ -17,6 +17,7 @@ from .core.machine import (
     means,
     pseudo_log_likelihood,
 )
+from .core.missing import expected
 from .core.sampling import conditional_mean, gibbs, hold, independent_layers
 from .core.streams import Purpose, stream
 from .core.units import Bernoulli
@@ -66,6 +67,17 @@ class BernoulliRBM(BoltzmannMachineBase):
     learning_rate_schedule : {"constant", "linear"}, default="linear"
         "linear" lets the learning rate fall in even steps from epoch to epoch, towards
         zero after `n_iter` epochs. :meth:`partial_fit` always uses `learning_rate`.
+    early_stopping : bool, default=False
+        Whether to hold rows out of the fit, to follow their log-likelihood from epoch
+        to epoch, to stop when it no longer grows, and to keep the parameters of the
+        epoch where it was best. That takes log Z in each epoch: see the user guide.
+    validation_fraction : float, default=0.1
+        Share of the rows that are held out, for `early_stopping`. They are drawn from
+        those without missing entries.
+    n_iter_no_change : int, default=10
+        Number of epochs in a row without a gain after which `early_stopping` stops.
+    tol : float, default=0.01
+        Least difference to the best mean log-likelihood, in nats, that is a gain.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     warm_start : bool, default=False
@@ -87,11 +99,15 @@ class BernoulliRBM(BoltzmannMachineBase):
     h_samples_ : ndarray of shape (n_chains, n_components)
         Hidden units of the Markov chains, in their last state.
     n_iter_ : int
-        Number of epochs since training began.
+        Number of epochs since training began, also where `early_stopping` kept the
+        parameters of an earlier one.
     history_ : dict of lists of float
         One number per epoch for each quantity, measured on a small fixed part of the
         data: "pseudo_log_likelihood", in nats per row and scaled up to all features,
-        and "reconstruction_error", the mean squared error of a feature.
+        and "reconstruction_error", the mean squared error of a feature. With
+        `early_stopping`, also "validation_log_likelihood", the mean of the rows held
+        out, and "free_energy_gap", by how much their mean free energy is above that of
+        as many rows of the fit: where it grows, the model overfits.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -145,6 +161,10 @@ class BernoulliRBM(BoltzmannMachineBase):
         weight_decay=0.0,
         centered=True,
         learning_rate_schedule="linear",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=0.01,
         shuffle=True,
         warm_start=False,
         verbose=0,
@@ -161,6 +181,10 @@ class BernoulliRBM(BoltzmannMachineBase):
         self.weight_decay = weight_decay
         self.centered = centered
         self.learning_rate_schedule = learning_rate_schedule
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
         self.shuffle = shuffle
         self.warm_start = warm_start
         self.verbose = verbose
@@ -172,15 +196,23 @@ class BernoulliRBM(BoltzmannMachineBase):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, as visible units.
+            Rows, as visible units. Entries of a dense array that are NaN are replaced
+            by their mean-field expectation: they and the hidden units are updated in
+            turn, each by its mean given the others.
 
         Returns
         -------
         H : ndarray of shape (n_samples, n_components)
             ``P(h = 1 | v = X)``.
         """
-        X, machine = self._machine_for(X, "transform")
-        return by_blocks(lambda v: means(machine, [v, None], ODD)[1], X, float_dtype(X))
+        X, machine = self._machine_for(X, "transform", missing=True)
+        missing, mean = has_nan(X), self._training["visible_mean"]
+
+        def up(v):
+            v = expected(machine, v, mean) if missing else v
+            return means(machine, [v, None], ODD)[1]
+
+        return by_blocks(up, X, float_dtype(X))
 
     def inverse_transform(self, X):
         """Compute the probabilities that the visible units are 1, given hidden units.

@@ -6,10 +6,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import expit
 
+from skebm.core import backend
 from skebm.core.backend import (
+    Subset,
     by_blocks,
     c_ordered_copy,
     float_dtype,
+    has_nan,
     is_finite,
     sigmoid,
     softplus,
@@ -49,10 +52,32 @@ def test_take_rows_gives_dense_floats_of_these_rows(rows):
         assert_array_equal(taken, values[rows])
 
 
-def test_by_blocks_is_the_function_of_all_rows(rng):
+@pytest.mark.parametrize("rows", [slice(1, 3), np.array([2, 0])])
+def test_take_rows_of_a_subset(rows):
+    values = np.arange(20).reshape(4, 5).astype(np.uint8)
+    index = np.array([3, 1, 0])
+    for X in containers(values):
+        taken = take_rows(Subset(X, index), rows, np.float32)
+        assert_array_equal(taken, values[index][rows])
+        assert Subset(X, index).shape == (3, 5)
+
+
+def test_has_nan_looks_at_every_block(monkeypatch):
+    monkeypatch.setattr(backend, "BLOCK_ROWS", 5)
+    X = np.zeros((23, 4))
+    for values in containers(X):
+        assert not has_nan(values)
+    assert not has_nan(X > 0)
+    X[22, 3] = np.nan
+    assert has_nan(X)
+    assert has_nan(Subset(X, np.array([22])))
+
+
+def test_by_blocks_is_the_function_of_all_rows(rng, monkeypatch):
+    monkeypatch.setattr(backend, "BLOCK_ROWS", 5)
     values = rng.uniform(size=(23, 4))
     for X in containers(values):
-        found = by_blocks(lambda x: 2 * x[:, 0], X, np.float64, block_rows=5)
+        found = by_blocks(lambda x: 2 * x[:, 0], X, np.float64)
         assert_array_equal(found, 2 * values[:, 0])
 
 

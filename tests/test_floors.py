@@ -16,12 +16,14 @@ FLOORS = {
     "core.machine": 2,
     "core.sampling": 3,
     "core.optimise": 3,
+    "core.missing": 4,
     "core.monitor": 4,
     "core.partition": 4,
-    "core.training": 4,
-    "_validation": 5,
-    "_base": 6,
-    "rbm": 7,
+    "core.early_stopping": 5,
+    "core.training": 5,
+    "_validation": 6,
+    "_base": 7,
+    "rbm": 8,
 }
 
 

@@ -46,8 +46,9 @@ def annealed_from_chance(machine, n_betas, n_runs, seed=0):
         (draws(seed).uniform((n_runs, len(b))) < 0.5).astype(float) if i % 2 else None
         for i, b in enumerate(machine.params.biases)
     ]
-    base = zero_base(machine)
-    return partition.annealed(machine, base, chains, n_betas, n_runs, draws(seed))
+    base, random = zero_base(machine), draws(seed)
+    samples = partition.settled(machine, chains, n_runs, n_betas, random)
+    return partition.annealed(machine, base, samples, n_betas, random)
 
 
 @pytest.mark.parametrize("name", NAMESPACES)
@@ -59,9 +60,9 @@ def test_annealing_agrees_within_its_own_error(sizes, name):
     array = machine.params.biases[0]
     oracle = Enumeration(weights, biases)
     exact = oracle.sample(1000, np.random.default_rng(0))
-    chains = [asarray(x) if i % 2 else None for i, x in enumerate(exact)]
+    samples = [asarray(x) for x in exact]
     found = partition.annealed(
-        machine, zero_base(machine), chains, 60, 1000, draws(0, array)
+        machine, zero_base(machine), samples, 60, draws(0, array)
     )
     assert 0 < found.std_error < 0.05
     assert abs(found.value - oracle.log_z) < 5 * found.std_error

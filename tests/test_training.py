@@ -309,7 +309,21 @@ def test_column_means_of_dense_and_sparse(rng):
     weights = rng.uniform(size=2500)
     expected = np.average(X, axis=0, weights=weights)
     for container in (np.asarray, sparse.csr_array):
-        assert_allclose(training.column_means(container(X), weights), expected)
+        means, mass = training.column_means(container(X), weights)
+        assert_allclose(means, expected)
+        assert_allclose(mass, weights.sum())
+
+
+def test_column_means_of_observed_entries(rng):
+    X, weights = rng.uniform(size=(2500, 3)), rng.uniform(size=2500)
+    X[rng.uniform(size=X.shape) < 0.3] = np.nan
+    X[:, 2] = np.nan
+    means, mass = training.column_means(X, weights)
+    for j in range(2):
+        seen = ~np.isnan(X[:, j])
+        assert_allclose(means[j], np.average(X[seen, j], weights=weights[seen]))
+        assert_allclose(mass[j], weights[seen].sum())
+    assert means[2] == mass[2] == 0.0
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.7])

@@ -65,12 +65,22 @@ def float_dtype(X):
     return xp.float32
 
 
+class Subset:
+    """Some rows of a matrix, by number; the matrix itself is not copied."""
+
+    def __init__(self, X, index):
+        self.X, self.index = X, index
+        self.shape = (index.shape[0], X.shape[1])
+
+
 def take_rows(X, rows, dtype):
     """Rows of a dense or sparse matrix as a dense float array, (n_rows, n_columns).
 
-    Only these rows are ever converted, so `X` may be a memory map of small integers.
-    `rows` is a slice, or an array of indices of the namespace of `X`.
+    Only these rows are ever converted, so `X` may be a memory map of small integers, or
+    a `Subset` of it. `rows` is a slice, or an array of indices of the namespace of X.
     """
+    if isinstance(X, Subset):
+        return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)
     if sparse.issparse(X):
         return X[rows].toarray().astype(dtype, copy=False)
     xp = namespace(X)
@@ -82,16 +92,31 @@ def take_rows(X, rows, dtype):
     return xp.astype(xp.asarray(block), dtype, copy=False)
 
 
-def by_blocks(function, X, dtype, block_rows=BLOCK_ROWS):
+def blocks(n_rows):
+    """Slices of up to `BLOCK_ROWS` rows, one after the other."""
+    for start in range(0, n_rows, BLOCK_ROWS):
+        yield slice(start, min(start + BLOCK_ROWS, n_rows))
+
+
+def by_blocks(function, X, dtype):
     """`function` of all rows of X, a block of dense float rows at a time."""
-    n_rows, result = X.shape[0], None
-    for start in range(0, n_rows, block_rows):
-        stop = min(start + block_rows, n_rows)
-        part = function(take_rows(X, slice(start, stop), dtype))
+    result = None
+    for rows in blocks(X.shape[0]):
+        part = function(take_rows(X, rows, dtype))
         if result is None:
-            result = zeros((n_rows, *part.shape[1:]), part)
-        result[start:stop, ...] = part
+            result = zeros((X.shape[0], *part.shape[1:]), part)
+        result[rows, ...] = part
     return result
+
+
+def has_nan(X):
+    """Whether any entry of a dense matrix is NaN, as a bool; sparse ones have none."""
+    if isinstance(X, Subset):
+        return has_nan(X.X)
+    if sparse.issparse(X) or not namespace(X).isdtype(X.dtype, "real floating"):
+        return False
+    xp = namespace(X)
+    return any(bool(xp.any(xp.isnan(X[rows, ...]))) for rows in blocks(X.shape[0]))
 
 
 def is_finite(x):

@@ -17,26 +17,26 @@ MIN_ROWS, MAX_ROWS = 16, 1000
 
 
 class Watched(NamedTuple):
-    """Rows, (n_rows, n_visible), and numbers of the visible units that are scored."""
+    """Numbers of the rows that are watched, and of the units that are scored."""
 
     rows: object
     units: object
 
 
-def watch(X, array, stream):
-    """A random choice of rows of X and visible units; `array` tells the dtype."""
-    n_rows, n_units = X.shape
+def watch(n_rows, n_units, stream):
+    """A random choice of rows and of visible units."""
     n_watched = min(n_rows, MAX_ROWS, max(MIN_ROWS, n_rows // ROW_SHARE))
-    rows = take_rows(X, stream.permutation(n_rows)[:n_watched], array.dtype)
+    rows = stream.permutation(n_rows)[:n_watched]
     return Watched(rows, stream.permutation(n_units)[: max(1, n_units // UNIT_SHARE)])
 
 
-def measure(machine, watched):
+def measure(machine, X, watched):
     """Numbers for the history, each a mean over the watched rows, as floats.
 
     The pseudo-log-likelihood of the watched units is scaled up to all units.
     """
-    rows, units = watched
+    units = watched.units
+    rows = take_rows(X, watched.rows, machine.params.biases[0].dtype)
     mean = namespace(rows).mean
     scale = rows.shape[1] / units.shape[0]
     up = means(machine, [rows, None], ODD)

@@ -22,10 +22,6 @@ MAX_EXACT_UNITS = 20
 # How near to 0 or 1 the means of the base machine's visible units may come.
 BASE_MARGIN = 1e-4
 
-# Gibbs steps of the machine's own samples before reverse annealing: one for so many
-# temperatures.
-SETTLING_SHARE = 5
-
 # Memory for the fields of one block of states, a few arrays of which exist at a time.
 BLOCK_BYTES = 2**20
 
@@ -33,8 +29,9 @@ BLOCK_BYTES = 2**20
 class LogPartition(NamedTuple):
     """log Z in nats, and how far it is to be trusted.
 
-    `lower` and `upper` are from annealing in the two directions, `effective_samples` is
-    what the weights of the worse direction are worth; infinite where log Z is exact.
+    `lower` and `upper` enclose the estimates from annealing in the two directions,
+    `effective_samples` is what the weights of the worse one are worth; infinite where
+    log Z is exact.
     """
 
     value: float
@@ -221,28 +218,35 @@ def base_samples(units, base, n_rows, stream):
     return independent_layers(units, means, n_rows, stream)
 
 
-def annealed(machine, base, chains, n_betas, n_runs, stream):
+def settled(machine, chains, n_runs, n_steps, stream):
+    """Even layers of `n_runs` chains, `n_steps` Gibbs steps on from odd layers."""
+    repeated = [None if x is None else cycle_rows(x, n_runs) for x in chains]
+    return alternate(machine, repeated, n_steps, stream)
+
+
+def annealed(machine, base, samples, n_betas, stream):
     """log Z by annealed importance sampling in both directions.
 
     Forward AIS starts from exact samples of the machine of biases `base`, and errs
-    downwards; reverse AIS starts from samples of the machine itself, for which the odd
-    layers `chains` run on for a while, and errs upwards. The bounds are the two
-    estimates, each moved outwards by two of its standard errors; the value is Bennett's
-    estimate from both.
+    downwards; reverse AIS starts from samples of the machine itself, even layers, and
+    errs upwards. There are as many forward runs as samples. The value is Bennett's
+    estimate from both, and the bounds enclose all three, each with two of its standard
+    errors on either side.
     """
     betas = np.linspace(0.0, 1.0, n_betas).tolist()
-    start = base_samples(machine.units, base, n_runs, stream)
+    start = base_samples(machine.units, base, samples[0].shape[0], stream)
     up = anneal(machine, base, betas, start, stream)
-    repeated = [None if x is None else cycle_rows(x, n_runs) for x in chains]
-    settled = alternate(machine, repeated, n_betas // SETTLING_SHARE + 1, stream)
-    down = anneal(machine, base, betas[::-1], settled, stream)
+    down = anneal(machine, base, betas[::-1], samples, stream)
     known = base_log_partition(machine, base)
-    (forward, forward_error), (reverse, reverse_error) = map(log_mean_exp, (up, down))
     ratio, std_error = acceptance_ratio(up, down)
+    forward, forward_error = log_mean_exp(up)
+    reverse, reverse_error = log_mean_exp(down)
+    estimates = np.array([ratio, forward, -reverse])
+    margins = 2.0 * np.array([std_error, forward_error, reverse_error])
     return LogPartition(
         value=known + ratio,
-        lower=known + min(forward - 2.0 * forward_error, ratio - 2.0 * std_error),
-        upper=known + max(-reverse + 2.0 * reverse_error, ratio + 2.0 * std_error),
+        lower=known + float((estimates - margins).min()),
+        upper=known + float((estimates + margins).max()),
         std_error=std_error,
         method="ais",
         effective_samples=min(effective_size(up), effective_size(down)),

@@ -24,6 +24,8 @@ class Purpose(IntEnum):
     GIBBS = 6
     SAMPLE = 7
     IMPUTE = 8
+    MISSING = 9
+    VALIDATION = 10
 
 
 class HostStream:

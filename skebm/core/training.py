@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import NamedTuple
 
-from .backend import BLOCK_ROWS, is_finite, namespace, take_rows, zeros
+from .backend import blocks, has_nan, is_finite, namespace, take_rows, zeros
 from .machine import (
     ODD,
     Machine,
@@ -14,6 +14,7 @@ from .machine import (
     initial_params,
     means,
 )
+from .missing import first_completed, in_first_order, redrawn
 from .sampling import alternate, independent_layers
 from .streams import Purpose, stream
 
@@ -32,7 +33,9 @@ class State(NamedTuple):
 
     `chains` holds the odd layers that the next Gibbs step starts from, `offsets` what
     centring subtracts from each layer (zeros for none), `epoch` how many are done,
-    `visible_mean` the means of all rows so far, `mass` the sum of their weights.
+    `visible_mean` the means of all rows so far, `mass` the sum of their weights: for
+    each column, if entries are missing. `completed` is X with its missing entries as
+    they were last drawn, or None where none is missing.
     """
 
     params: Params
@@ -41,7 +44,12 @@ class State(NamedTuple):
     offsets: tuple
     epoch: int
     visible_mean: object
-    mass: float
+    mass: object
+    completed: object = None
+
+    def rows(self, X):
+        """The rows of X as training has them: with all entries."""
+        return X if self.completed is None else self.completed
 
 
 class Diverged(FloatingPointError):
@@ -70,7 +78,7 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings):
     The chains are of independent units with these means.
     """
     units = settings.units
-    mean, mass = column_means(X, sample_weight), total(sample_weight)
+    mean, mass = column_means(X, sample_weight)
     means = initial_means(units, mean, hidden_sizes)
     initial = stream(settings.seed, Purpose.INITIAL, mean)
     inner = units[0].clip(mean, MEAN_MARGIN)
@@ -78,7 +86,8 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings):
     chains = start_chains(units, means, n_chains, initial)
     offsets = means if settings.centred else tuple(zeros(o.shape, o) for o in means)
     velocity = settings.optimiser.init(params)
-    return State(params, chains, velocity, offsets, 0, mean, mass)
+    state = State(params, chains, velocity, offsets, 0, mean, mass)
+    return with_rows(state, X, settings)
 
 
 def initial_means(units, visible_mean, hidden_sizes):
@@ -111,11 +120,21 @@ def adapt(state, n_chains, settings):
 
 def join(state, X, sample_weight, settings):
     """The state with the rows of X counted in the means that centring subtracts."""
-    mass = state.mass + total(sample_weight)
-    change = column_means(X, sample_weight) - state.visible_mean
-    mean = state.visible_mean + (total(sample_weight) / mass) * change
+    new_mean, new_mass = column_means(X, sample_weight)
+    mass = state.mass + new_mass
+    mean = state.visible_mean + (new_mass / mass) * (new_mean - state.visible_mean)
     offsets = (mean, *state.offsets[1:]) if settings.centred else state.offsets
-    return state._replace(visible_mean=mean, mass=mass, offsets=offsets)
+    state = state._replace(visible_mean=mean, mass=mass, offsets=offsets)
+    return with_rows(state, X, settings)
+
+
+def with_rows(state, X, settings):
+    """The state with chains for the missing entries of X, if there are any."""
+    if not has_nan(X):
+        return state
+    machine, mean = Machine(settings.units, state.params), state.visible_mean
+    draws = stream(settings.seed, Purpose.MISSING, mean, 2 * state.epoch)
+    return state._replace(completed=first_completed(machine, X, mean, draws))
 
 
 def alike(some, others):
@@ -135,13 +154,24 @@ def start_chains(units, means, n_chains, stream):
 
 
 def column_means(X, sample_weight):
-    """Weighted mean of each column, (n_columns,), block by block."""
-    means = 0.0
-    for first in range(0, X.shape[0], BLOCK_ROWS):
-        block = slice(first, min(first + BLOCK_ROWS, X.shape[0]))
+    """Weighted mean of each column, (n_columns,), and the sum of the weights.
+
+    If entries are missing, the sum is that of the observed ones, (n_columns,), and the
+    mean of a column without any is 0.
+    """
+    missing, sums, mass = has_nan(X), 0.0, 0.0
+    for block in blocks(X.shape[0]):
         weights = sample_weight[block]
-        means = means + weights @ take_rows(X, block, weights.dtype)
-    return means / total(sample_weight)
+        rows = take_rows(X, block, weights.dtype)
+        if missing:
+            xp = namespace(rows)
+            known = ~xp.isnan(rows)
+            mass = mass + weights @ xp.astype(known, rows.dtype)
+            rows = xp.where(known, rows, 0.0)
+        sums = sums + weights @ rows
+    if not missing:
+        mass = total(sample_weight)
+    return sums / (mass + TINY), mass
 
 
 def total(sample_weight):
@@ -223,7 +253,12 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         order = draws.permutation(X.shape[0])
     chain_stream = stream(settings.seed, Purpose.CHAINS, array, epoch)
     machine = Machine(units, params)
-    for rows, weights in minibatches(X, sample_weight, order, settings.batch_size):
+    batches, completed = minibatches(X, sample_weight, order, settings.batch_size), []
+    if state.completed is not None:
+        last = minibatches(state.completed, sample_weight, order, settings.batch_size)
+        draws = stream(settings.seed, Purpose.MISSING, array, 2 * epoch + 1)
+        batches = redrawn(machine, batches, last, algorithm.n_steps, draws, completed)
+    for rows, weights in batches:
         layers, row_weights, chains = algorithm.phases(
             machine, rows, weights, chains, chain_stream
         )
@@ -239,6 +274,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         velocity=velocity,
         offsets=offsets,
         epoch=epoch + 1,
+        completed=in_first_order(completed, order) if completed else None,
     )
 
 

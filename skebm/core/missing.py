@@ -1,0 +1,76 @@
+"""Rows with missing entries, as NaN, in training.
+
+The entries are drawn along with the hidden units: given the observed entries of their
+row, by a Markov chain of its own. Its state, the completed row, goes from epoch to
+epoch, so that the chains keep up with the parameters as those of the model do.
+"""
+
+from .backend import by_blocks, namespace, take_rows
+from .machine import EVEN, ODD, means
+from .sampling import gibbs, hold, independent_layers
+
+# Gibbs steps that lead from independent units to the first completed rows.
+FIRST_STEPS = 10
+
+# Mean-field steps in the place of missing entries: each takes an up and a down product.
+MEAN_FIELD_STEPS = 30
+
+
+def observed_in(rows):
+    """Mask of the entries that are not missing, and the rows: what chains hold."""
+    return ~namespace(rows).isnan(rows), rows
+
+
+def first_completed(machine, X, visible_mean, stream):
+    """All rows of X, dense, with their missing entries drawn from short chains."""
+
+    def complete(rows):
+        held = observed_in(rows)
+        means = [visible_mean]
+        start = independent_layers(machine.units[:1], means, rows.shape[0], stream)
+        layers = hold([*start, None], held)
+        return gibbs(machine, layers, FIRST_STEPS, stream, held)[0]
+
+    return by_blocks(complete, X, visible_mean.dtype)
+
+
+def redrawn(machine, batches, completed, n_steps, stream, kept):
+    """The batches with the missing entries of their rows drawn anew.
+
+    Parameters
+    ----------
+    machine : Machine
+        Its parameters may change between one batch and the next.
+    batches, completed : iterators over (rows, weights)
+        The same batches, with NaN, and as they were last completed.
+    n_steps : int
+        Gibbs steps that a row's chain takes.
+    kept : list
+        The completed rows of each batch are put here.
+    """
+    for (rows, weights), (last, _) in zip(batches, completed, strict=True):
+        layers = gibbs(machine, [last, None], n_steps, stream, observed_in(rows))
+        kept.append(layers[0])
+        yield layers[0], weights
+
+
+def in_first_order(batches, order):
+    """The rows of the batches in one array, where `order` was their order."""
+    xp = namespace(batches[0])
+    rows = xp.concat(batches)
+    return rows if order is None else take_rows(rows, xp.argsort(order), rows.dtype)
+
+
+def expected(machine, rows, visible_mean):
+    """The rows with missing entries at their mean-field expectation.
+
+    Missing and hidden units are updated in turn, from the data's means on, a fixed
+    number of times: so the result for a row does not depend on the other rows.
+    """
+    held = observed_in(rows)
+    xp = namespace(rows)
+    mean = xp.astype(visible_mean, rows.dtype)
+    layers = hold([xp.broadcast_to(mean, rows.shape), None], held)
+    for _ in range(MEAN_FIELD_STEPS):
+        layers = hold(means(machine, means(machine, layers, ODD), EVEN), held)
+    return layers[0]
