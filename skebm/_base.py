@@ -1,14 +1,13 @@
 """What the estimators share: the way from checked input to training and back.
 
 The estimator's fitted attributes are the only copy of its model. `_read_params` and
-`_write_params`, which each estimator defines, lead to the core's params and back.
+`_from_params`, which each estimator defines, lead to the core's params and back.
 """
 
-import math
+import functools
 import time
 import warnings
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -23,6 +22,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from ._callbacks import CallbackSupportMixin
+from ._run import Job, Run, Unfinished, fingerprint, longer
 from ._validation import (
     check_rows,
     check_weights,
@@ -46,25 +47,11 @@ ALGORITHMS = {
 }
 
 
-class Run(NamedTuple):
-    """All that a fit carries from epoch to epoch."""
-
-    state: training.State
-    history: dict
-    progress: Progress
-
-
-def longer(history, measured, epoch):
-    """The history with one number more for each quantity, NaN where none was taken."""
-    empty = [math.nan] * (epoch - 1)
-    return {
-        name: [*history.get(name, empty), measured.get(name, math.nan)]
-        for name in {**history, **measured}
-    }
-
-
 class BoltzmannMachineBase(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Fitting and scoring, for every machine that is trained as one."""
 
@@ -122,7 +109,7 @@ class BoltzmannMachineBase(
         schedule = SCHEDULES[self.learning_rate_schedule]
         rates = schedule(self.learning_rate, self.n_iter)
         going_on = self.warm_start and self.__sklearn_is_fitted__()
-        return self._train(X, sample_weight, rates, going_on, "fit")
+        return self._train(X, y, sample_weight, rates, going_on, "fit")
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -163,11 +150,11 @@ class BoltzmannMachineBase(
                 "yourself, and call score on them between the calls."
             )
         going_on = self.__sklearn_is_fitted__()
-        return self._train(
-            X, sample_weight, [self.learning_rate], going_on, "partial_fit"
-        )
+        rates = [self.learning_rate]
+        return self._train(X, y, sample_weight, rates, going_on, "partial_fit")
 
-    def _train(self, X_given, sample_weight, rates, going_on, method):
+    def _train(self, X_given, y, sample_weight, rates, going_on, method):
+        """Start a fit, or go on from the fitted attributes with further epochs."""
         X = check_rows(self, X_given, method=method, new=not going_on, missing=True)
         dtype = float_dtype(self._read_params().biases[0] if going_on else X)
         sample_weight = check_weights(sample_weight, X, dtype)
@@ -177,9 +164,8 @@ class BoltzmannMachineBase(
         else:
             refuse_empty_columns(self, X_given, X)
             seed, history = draw_seed(self.random_state), {}
-        settings, stopping, data = self._settings(seed), None, (X, sample_weight)
-        if self.early_stopping:
-            stopping, data = self._hold_out(X, sample_weight, settings)
+        settings = self._settings(seed)
+        stopping, data = self._hold_out(X, sample_weight, settings)
         if going_on:
             state = training.join(self._resume(settings), *data, settings)
         else:
@@ -190,26 +176,50 @@ class BoltzmannMachineBase(
             # What has been learnt so far is a candidate for the best.
             progress, _ = stopping.judge(run.progress, state, state.rows(data[0]))
             run = run._replace(progress=progress)
-        epochs = self._epochs(run, data, rates, settings, stopping)
-        first, begin = state.epoch, time.perf_counter()
+        job = Job((X_given, y), data, settings, stopping, rates, state.epoch)
+        return self._finish(job, run, going_on)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _resume_fit(self, X_given, y=None, sample_weight=None):
+        """Go on with a fit that was interrupted, from its checkpoint."""
+        run, rates, first, expected, _ = self._unfinished
+        X = check_rows(self, X_given, method="fit", missing=True)
+        dtype = float_dtype(run.state.params.biases[0])
+        sample_weight = check_weights(sample_weight, X, dtype)
+        settings = self._settings(self._seed)
+        stopping, data = self._hold_out(X, sample_weight, settings)
+        if fingerprint(data) != expected:
+            raise ValueError(
+                "To resume a fit takes the same rows, in the same order, and the same "
+                "weights as it began with, but these are others. Give those, or go on "
+                "with the new ones by partial_fit of the estimator that load() returns."
+            )
+        job = Job((X_given, y), data, settings, stopping, rates, first)
+        return self._finish(job, run, going_on=False)
+
+    def _finish(self, job, run, going_on):
+        """The epochs that are left, and the fitted attributes."""
+        begin = time.perf_counter()
+        context = self._init_callback_context(max_subtasks=len(job.rates))
+        X, y = job.given
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        epochs = self._epochs(job, run, context)
         try:
             for run in epochs:
                 if self.verbose:
-                    self._print(run, first, time.perf_counter() - begin)
+                    self._print(job, run, time.perf_counter() - begin)
                     begin = time.perf_counter()
-                if run.progress.n_without_gain >= self.n_iter_no_change:
-                    break
         except KeyboardInterrupt:
-            if run.state.epoch == first:
+            n_done = run.state.epoch - job.first
+            if n_done == 0:
                 raise
             warnings.warn(
-                f"Training interrupted by user after {run.state.epoch - first} epochs: "
-                "these are kept.",
-                stacklevel=3,
+                f"Training interrupted by user after {n_done} epochs: these are kept.",
+                stacklevel=4,
             )
         except training.Diverged:
             if going_on:
-                self._write(run, seed)
+                vars(self).update(self._attributes(run, job.settings.seed))
             raise FloatingPointError(
                 f"{type(self).__name__} diverged in epoch {run.state.epoch + 1}: its "
                 "parameters are no longer finite. Lower learning_rate "
@@ -217,19 +227,29 @@ class BoltzmannMachineBase(
                 "that X lies in [0, 1]."
             ) from None
         if not going_on:
-            record_features(self, X_given)
+            record_features(self, X)
             self._n_gibbs_calls = 0
-        self._write(run, seed)
+        vars(self).update(self._attributes(run, job.settings.seed))
+        vars(self).pop("_unfinished", None)
+        context.call_on_fit_task_end(
+            estimator=self, X=X, y=y, reconstruction_attributes={}
+        )
         return self
 
-    def _epochs(self, run, data, rates, settings, stopping):
+    def _epochs(self, job, run, context):
         """The run after each epoch: an interruption undoes only the one under way."""
         state, history, progress = run
-        X, sample_weight = data
+        settings, stopping, given = job.settings, job.stopping, job.given
+        X, sample_weight = job.data
         array = state.params.biases[0]
         draws = stream(settings.seed, Purpose.MONITOR, array)
         watched = monitor.watch(*X.shape, draws)
-        for rate in rates:
+        digest = functools.cache(lambda: fingerprint(job.data))
+        for rate in job.rates[state.epoch - job.first :]:
+            if progress.n_without_gain >= self.n_iter_no_change:
+                return
+            task = context.subcontext(task_name="epoch")
+            task.call_on_fit_task_begin(estimator=self, X=given[0], y=given[1])
             # Overflow is no news where an epoch ends by asking if all is finite.
             with np.errstate(over="ignore", invalid="ignore"):
                 state = training.train_epoch(state, X, sample_weight, rate, settings)
@@ -239,10 +259,36 @@ class BoltzmannMachineBase(
                     progress, judged = stopping.judge(progress, state, rows)
                     measured |= judged
             history = longer(history, measured, state.epoch)
-            yield Run(state, history, progress)
+            run = Run(state, history, progress)
+            stop = task.call_on_fit_task_end(
+                estimator=self,
+                X=given[0],
+                y=given[1],
+                reconstruction_attributes=functools.partial(
+                    self._so_far, job, run, digest
+                ),
+            )
+            yield run
+            if stop:
+                return
+
+    def _so_far(self, job, run, digest):
+        """Attributes of the estimator as if the fit had ended with this epoch."""
+        features = BaseEstimator()
+        record_features(features, job.given[0])
+        return {
+            **vars(features),
+            **self._attributes(run, job.settings.seed),
+            "_n_gibbs_calls": 0,
+            "_unfinished": Unfinished(
+                run, job.rates, job.first, digest(), run.state.epoch - job.first
+            ),
+        }
 
     def _hold_out(self, X, sample_weight, settings):
-        """Early stopping with its rows; the rows and weights that are left."""
+        """Early stopping with its rows, if asked for; the rows and weights left."""
+        if not self.early_stopping:
+            return None, (X, sample_weight)
         draws = stream(settings.seed, Purpose.VALIDATION, sample_weight)
         left, held_out = split(X, sample_weight, self.validation_fraction, draws)
         n_left, n_held_out = left.shape[0], held_out.shape[0]
@@ -264,13 +310,13 @@ class BoltzmannMachineBase(
         )
         return stopping, (Subset(X, left), left_weights)
 
-    def _print(self, run, first, seconds):
+    def _print(self, job, run, seconds):
         last = {name: values[-1] for name, values in run.history.items()}
         held_out = ""
         if self.early_stopping:
             held_out = f"validation score = {last['validation_log_likelihood']:.2f}, "
         print(
-            f"[{type(self).__name__}] Iteration {run.state.epoch - first}, "
+            f"[{type(self).__name__}] Iteration {run.state.epoch - job.first}, "
             f"pseudo-likelihood = {last['pseudo_log_likelihood']:.2f}, "
             f"{held_out}time = {seconds:.2f}s"
         )
@@ -299,23 +345,25 @@ class BoltzmannMachineBase(
     def _n_chains(self):
         return self.batch_size if self.n_chains is None else self.n_chains
 
-    def _write(self, run, seed):
+    def _attributes(self, run, seed):
         """The run as fitted attributes: of its best epoch, if rows were held out."""
         state = run.progress.best or run.state
-        self._write_params(state.params)
-        self._write_chains(state.chains)
         velocity = state.velocity
-        self._training = {
-            "visible_mean": state.visible_mean,
-            "mass": state.mass,
-            "offsets": list(state.offsets),
-            "velocity": None
-            if velocity is None
-            else [list(group) for group in velocity],
+        return {
+            **self._from_params(state.params),
+            **self._from_chains(state.chains),
+            "n_iter_": run.state.epoch,
+            "history_": run.history,
+            "_seed": seed,
+            "_training": {
+                "visible_mean": state.visible_mean,
+                "mass": state.mass,
+                "offsets": list(state.offsets),
+                "velocity": None
+                if velocity is None
+                else [list(group) for group in velocity],
+            },
         }
-        self._seed = seed
-        self.n_iter_ = run.state.epoch
-        self.history_ = run.history
 
     def _resume(self, settings):
         """Training's state from the fitted attributes, as the parameters now ask."""

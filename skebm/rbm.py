@@ -432,15 +432,19 @@ class BernoulliRBM(BoltzmannMachineBase):
             (self.components_.T,), (self.intercept_visible_, self.intercept_hidden_)
         )
 
-    def _write_params(self, params):
-        self.components_ = params.weights[0].T
-        self.intercept_visible_, self.intercept_hidden_ = params.biases
+    def _from_params(self, params):
+        visible, hidden = params.biases
+        return {
+            "components_": params.weights[0].T,
+            "intercept_visible_": visible,
+            "intercept_hidden_": hidden,
+        }
 
     def _read_chains(self):
         return [None, self.h_samples_]
 
-    def _write_chains(self, chains):
-        self.h_samples_ = chains[1]
+    def _from_chains(self, chains):
+        return {"h_samples_": chains[1]}
 
     @property
     def _n_features_out(self):

@@ -22,8 +22,10 @@ FLOORS = {
     "core.early_stopping": 5,
     "core.training": 5,
     "_validation": 6,
-    "_base": 7,
-    "rbm": 8,
+    "_callbacks": 6,
+    "_run": 7,
+    "_base": 8,
+    "rbm": 9,
 }
 
 

@@ -1,0 +1,230 @@
+"""Callbacks: what they see, that they stop a fit, and that none is lost when killed."""
+
+import multiprocessing
+import pickle
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.callback import ProgressBar
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skebm import BernoulliRBM, Checkpoint, HistoryMonitor
+
+
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return (X[:300] > 7).astype(np.float32), y[:300]
+
+
+def rbm_of(**params):
+    return BernoulliRBM(**{"n_components": 8, "n_iter": 6, "random_state": 0, **params})
+
+
+def assert_same_fit(one, other):
+    """All that a fit leaves, bit for bit, also what further training starts from."""
+    assert one.history_ == other.history_
+    names = set(vars(one)) - {"_skl_callbacks"}
+    assert names == set(vars(other)) - {"_skl_callbacks"}
+    for name in ("components_", "intercept_hidden_", "intercept_visible_"):
+        assert_array_equal(getattr(one, name), getattr(other, name))
+    for rbm in (one, other):
+        rbm.set_params(early_stopping=False).partial_fit(digits()[0][:50])
+    assert_array_equal(one.components_, other.components_)
+    assert_array_equal(one.h_samples_, other.h_samples_)
+
+
+class Watch:
+    """A callback that keeps what it is shown, and stops after some epochs."""
+
+    def __init__(self, stop_after=100):
+        self.stop_after, self.tasks, self.fitted = stop_after, [], []
+
+    def setup(self, estimator, context):
+        self.tasks.append("setup")
+
+    def teardown(self, estimator, context):
+        self.tasks.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context, *, X=None):
+        self.tasks.append(("begin", context.task_name))
+
+    def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+        self.tasks.append(("end", context.task_name))
+        self.fitted.append(fitted_estimator)
+        return len(self.fitted) >= self.stop_after
+
+
+def test_tasks_and_models_that_a_callback_sees():
+    X, _ = digits()
+    watch = Watch()
+    rbm = rbm_of(n_iter=2).set_callbacks(watch).fit(X)
+    epoch = [("begin", "epoch"), ("end", "epoch")]
+    whole = ["setup", ("begin", "fit"), *epoch, *epoch, ("end", "fit"), "teardown"]
+    assert watch.tasks == whole
+    first, second, last = watch.fitted
+    expected = rbm_of(n_iter=2).fit(X)
+    assert_array_equal(second.transform(X), expected.transform(X))
+    assert_array_equal(last.transform(X), expected.transform(X))
+    assert not np.array_equal(first.components_, second.components_)
+    assert first.n_iter_ == 1
+    assert first.n_features_in_ == 64
+    assert first.score(X) < expected.score(X)
+    assert_array_equal(rbm.components_, expected.components_)
+
+
+def test_a_callback_stops_the_fit():
+    rbm = rbm_of().set_callbacks(Watch(stop_after=3)).fit(digits()[0])
+    assert rbm.n_iter_ == 3
+    assert len(rbm.history_["reconstruction_error"]) == 3
+
+
+def test_history_monitor_in_a_parallel_search():
+    X, y = digits()
+    monitor = HistoryMonitor()
+    pipe = make_pipeline(
+        rbm_of(n_iter=3).set_callbacks(monitor), LogisticRegression(max_iter=500)
+    )
+    GridSearchCV(
+        pipe, {"bernoullirbm__n_components": [4, 8]}, cv=2, n_jobs=2, refit=False
+    ).fit(X, y)
+    logs = monitor.get_logs(select="all")
+    rows = [row for log in logs for row in log.data]
+    assert len(rows) == 2 * 2 * 3
+    assert all(row["pseudo_log_likelihood"] < 0 for row in rows)
+
+
+def test_history_monitor_with_a_score_of_ones_own():
+    X, _ = digits()
+    monitor = HistoryMonitor(scoring=lambda rbm, X, y: {"held out": rbm.score(X[:9])})
+    rbm = rbm_of(n_iter=2).set_callbacks(monitor).fit(X)
+    scores = [row["held out"] for row in monitor.get_logs().data]
+    assert len(scores) == 2
+    assert scores[-1] == rbm.score(X[:9])
+
+
+def test_progress_bar(capsys):
+    pytest.importorskip("rich")
+    rbm_of(n_iter=2).set_callbacks(ProgressBar()).fit(digits()[0])
+    assert "BernoulliRBM" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"momentum": 0.5, "algorithm": "cd", "shuffle": False},
+        {"early_stopping": True, "n_iter_no_change": 2, "learning_rate": 1.0},
+        {"warm_start": True},
+    ],
+)
+@pytest.mark.parametrize("gaps", [False, True])
+def test_resumed_fit_is_the_same_bit_for_bit(params, gaps, tmp_path):
+    X, _ = digits()
+    if gaps:
+        X[::2, 10:30] = np.nan
+    checkpoint = Checkpoint(tmp_path / "rbm", every=4)
+    rbm = rbm_of(**params)
+    if "warm_start" in params:
+        rbm.fit(X)
+    whole = pickle.loads(pickle.dumps(rbm)).fit(X)
+    rbm.set_callbacks(checkpoint).fit(X)
+    saved = checkpoint.load()
+    begun = 6 if "warm_start" in params else 0
+    assert saved.n_iter_ == begun + 4 * ((whole.n_iter_ - begun) // 4)
+    assert saved.transform(X).shape == (300, 8)
+    assert_same_fit(checkpoint.resume(X), whole)
+
+
+def test_a_loaded_model_may_learn_from_other_rows(tmp_path):
+    X, _ = digits()
+    checkpoint = Checkpoint(tmp_path / "rbm")
+    rbm_of().set_callbacks(checkpoint).fit(X)
+    with pytest.raises(ValueError, match=r"same rows.*partial_fit"):
+        checkpoint.resume(X[::-1])
+    with pytest.raises(ValueError, match="same rows"):
+        checkpoint.resume(X, sample_weight=np.arange(300.0))
+    loaded = checkpoint.load().partial_fit(X[:100])
+    assert loaded.n_iter_ == 7
+    assert not hasattr(loaded, "_unfinished")
+
+
+def test_files_that_are_no_checkpoints(tmp_path):
+    X, _ = digits()
+    checkpoint = Checkpoint(tmp_path / "rbm")
+    with pytest.raises(FileNotFoundError):
+        checkpoint.load()
+    checkpoint.path.write_bytes(pickle.dumps([1, 2]))
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        checkpoint.load()
+    rbm_of().set_callbacks(checkpoint).fit(X)
+    whole = checkpoint.path.read_bytes()
+    for damaged in (whole[:-1], whole[:40], whole[:-1] + b"x"):
+        checkpoint.path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="damaged"):
+            checkpoint.resume(X)
+    checkpoint.path.write_bytes(b"")
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        checkpoint.load()
+
+
+def test_a_write_that_fails_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    X, _ = digits()
+    checkpoint = Checkpoint(tmp_path / "rbm")
+    rbm_of(n_iter=2).set_callbacks(checkpoint).fit(X)
+
+    def full(*args):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("skebm._callbacks.os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            rbm_of().set_callbacks(checkpoint).fit(X)
+    assert checkpoint.load().n_iter_ == 2
+
+
+def test_bad_arguments_before_anything_is_done(tmp_path):
+    with pytest.raises(ValueError, match="every"):
+        Checkpoint(tmp_path / "rbm", every=0)
+    rbm = rbm_of().set_callbacks(Checkpoint(tmp_path / "none" / "rbm"))
+    with pytest.raises(FileNotFoundError, match="make it first"):
+        rbm.fit(digits()[0])
+    assert not hasattr(rbm, "n_iter_")
+
+
+LONG = {"n_iter": 300, "n_gibbs_steps": 2, "momentum": 0.5}
+
+
+def fit_or_resume(folder, begun):
+    """The work of a process that gets killed."""
+    X, _ = digits()
+    checkpoint = Checkpoint(folder / "rbm", every=2)
+    begun.set()
+    if checkpoint.path.exists():
+        rbm = checkpoint.resume(X)
+    else:
+        rbm = rbm_of(**LONG).set_callbacks(checkpoint).fit(X)
+    (folder / "result").write_bytes(pickle.dumps(rbm.set_callbacks()))
+
+
+def test_killed_at_random_moments_and_resumed(tmp_path):
+    """20 times by SIGKILL, and the end is that of a fit in peace."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["skebm", __name__])
+    moments = np.random.default_rng().uniform(0.0, 0.1, size=20)
+    for moment in [*moments, None]:
+        begun = context.Event()
+        process = context.Process(target=fit_or_resume, args=(tmp_path, begun))
+        process.start()
+        assert begun.wait(60)
+        if moment is not None:
+            time.sleep(moment)
+            process.kill()
+        process.join()
+        assert (tmp_path / "result").exists() == (moment is None)
+    resumed = pickle.loads((tmp_path / "result").read_bytes())
+    assert_same_fit(resumed, rbm_of(**LONG).fit(digits()[0]))
