@@ -30,7 +30,7 @@ from ._validation import (
     record_features,
     refuse_empty_columns,
 )
-from .core import monitor, optimise, partition, training
+from .core import algorithms, monitor, optimise, partition, training
 from .core.backend import Subset, float_dtype, namespace, take_rows, to_numpy
 from .core.early_stopping import EarlyStopping, Progress, split
 from .core.machine import Machine, Params
@@ -42,8 +42,8 @@ SCHEDULES = {"constant": optimise.constant, "linear": optimise.linear}
 WIDE_BRACKET = 1.0
 
 ALGORITHMS = {
-    "cd": training.ContrastiveDivergence,
-    "pcd": training.PersistentChains,
+    "cd": algorithms.ContrastiveDivergence,
+    "pcd": algorithms.PersistentChains,
 }
 
 
@@ -64,8 +64,12 @@ class BoltzmannMachineBase(
         "n_chains": [Interval(Integral, 1, None, closed="left"), None],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "l1_decay": [Interval(Real, 0, None, closed="left")],
+        "max_norm": [Interval(Real, 0, None, closed="neither"), None],
         "centered": ["boolean"],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
+        "sparsity_target": [Interval(Real, 0, 1, closed="neither"), None],
+        "sparsity_cost": [Interval(Real, 0, None, closed="left")],
         "shuffle": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -252,9 +256,14 @@ class BoltzmannMachineBase(
             task.call_on_fit_task_begin(estimator=self, X=given[0], y=given[1])
             # Overflow is no news where an epoch ends by asking if all is finite.
             with np.errstate(over="ignore", invalid="ignore"):
+                before = state.params
                 state = training.train_epoch(state, X, sample_weight, rate, settings)
                 machine, rows = Machine(settings.units, state.params), state.rows(X)
-                measured = monitor.measure(machine, rows, watched)
+                measured = monitor.measure(machine, rows, watched, state.chains)
+                steps = -(-X.shape[0] // settings.batch_size)
+                measured["gradient_norm"] = monitor.mean_gradient_norm(
+                    before, state.params, steps * rate
+                )
                 if stopping is not None:
                     progress, judged = stopping.judge(progress, state, rows)
                     measured |= judged
@@ -324,11 +333,16 @@ class BoltzmannMachineBase(
     def _settings(self, seed):
         return training.Settings(
             units=self._units(),
-            optimiser=optimise.MomentumSGD(self.momentum, self.weight_decay),
+            optimiser=optimise.MomentumSGD(
+                self.momentum, self.weight_decay, self.l1_decay, self.max_norm
+            ),
             algorithm=ALGORITHMS[self.algorithm](self.n_gibbs_steps),
             batch_size=self.batch_size,
             shuffle=self.shuffle,
             centred=self.centered,
+            sparsity=None
+            if self.sparsity_target is None
+            else training.Sparsity(self.sparsity_target, self.sparsity_cost),
             seed=seed,
         )
 
@@ -356,9 +370,8 @@ class BoltzmannMachineBase(
             "history_": run.history,
             "_seed": seed,
             "_training": {
-                "visible_mean": state.visible_mean,
+                "means": list(state.means),
                 "mass": state.mass,
-                "offsets": list(state.offsets),
                 "velocity": None
                 if velocity is None
                 else [list(group) for group in velocity],
@@ -369,16 +382,15 @@ class BoltzmannMachineBase(
         """Training's state from the fitted attributes, as the parameters now ask."""
         dtype = float_dtype(self._read_params().biases[0])
         params, saved = self._machine(dtype).params, self._training
-        offsets, velocity = tuple(saved["offsets"]), saved["velocity"]
+        means, velocity = tuple(saved["means"]), saved["velocity"]
         if velocity is not None:
             velocity = Params(*(tuple(group) for group in velocity))
         state = training.State(
             params,
             self._read_chains(),
             velocity,
-            offsets,
+            means,
             self.n_iter_,
-            saved["visible_mean"],
             saved["mass"],
         )
         return training.adapt(state, self._n_chains(), settings)
@@ -500,7 +512,7 @@ class BoltzmannMachineBase(
             )
         if method != "ais" and n_units <= partition.MAX_EXACT_UNITS:
             return partition.exact(machine)
-        mean = self._training["visible_mean"]
+        mean = self._training["means"][0]
         base = partition.base_biases(machine.units, machine.params, mean)
         draws = stream(self._seed, Purpose.PARTITION, mean)
         chains = self._read_chains()

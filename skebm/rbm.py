@@ -60,6 +60,11 @@ class BernoulliRBM(BoltzmannMachineBase):
     weight_decay : float, default=0.0
         L2 penalty of the weights: ``weight_decay / 2`` times the sum of their squares
         is taken off the mean log-likelihood.
+    l1_decay : float, default=0.0
+        L1 penalty of the weights: `l1_decay` times the sum of their absolute values is
+        taken off the mean log-likelihood. It makes weights exactly zero.
+    max_norm : float, default=None
+        Largest Euclidean norm of the weights of a hidden unit. None means any.
     centered : bool, default=True
         Whether the gradient is that of the centred machine [3]_ [4]_. It leads to
         better likelihoods, mostly, and does as well on flipped data (1 - X). Without
@@ -67,6 +72,11 @@ class BernoulliRBM(BoltzmannMachineBase):
     learning_rate_schedule : {"constant", "linear"}, default="linear"
         "linear" lets the learning rate fall in even steps from epoch to epoch, towards
         zero after `n_iter` epochs. :meth:`partial_fit` always uses `learning_rate`.
+    sparsity_target : float, default=None
+        Share of rows, in (0, 1), for which each hidden unit should be active [5]_ [6]_.
+        None means that it does not matter.
+    sparsity_cost : float, default=0.1
+        Weight of the penalty for missing `sparsity_target`.
     early_stopping : bool, default=False
         Whether to hold rows out of the fit, to follow their log-likelihood from epoch
         to epoch, to stop when it no longer grows, and to keep the parameters of the
@@ -103,11 +113,15 @@ class BernoulliRBM(BoltzmannMachineBase):
         parameters of an earlier one.
     history_ : dict of lists of float
         One number per epoch for each quantity, measured on a small fixed part of the
-        data: "pseudo_log_likelihood", in nats per row and scaled up to all features,
-        and "reconstruction_error", the mean squared error of a feature. With
-        `early_stopping`, also "validation_log_likelihood", the mean of the rows held
-        out, and "free_energy_gap", by how much their mean free energy is above that of
-        as many rows of the fit: where it grows, the model overfits.
+        data: "pseudo_log_likelihood", in nats per row and scaled up to all features;
+        "reconstruction_error", the mean squared error of a feature;
+        "mean_activation" of the hidden units; "dead_units", the number of hidden units
+        whose probability hardly varies; "chain_error", the root mean square difference
+        between the features' means in chains and data; and "gradient_norm", the norm of
+        the mean gradient. With `early_stopping`, also "validation_log_likelihood", the
+        mean of the rows held out, and "free_energy_gap", by how much their mean free
+        energy is above that of as many rows of the fit: where it grows, the model
+        overfits.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -129,6 +143,10 @@ class BernoulliRBM(BoltzmannMachineBase):
        centering trick. In: Neural Networks: Tricks of the Trade, 621-637.
     .. [4] Melchior, J., Fischer, A. and Wiskott, L. (2016). How to center deep
        Boltzmann machines. Journal of Machine Learning Research 17(99), 1-61.
+    .. [5] Lee, H., Ekanadham, C. and Ng, A. Y. (2008). Sparse deep belief net model for
+       visual area V2. Advances in Neural Information Processing Systems 20, 873-880.
+    .. [6] Hinton, G. E. (2012). A practical guide to training restricted Boltzmann
+       machines. In: Neural Networks: Tricks of the Trade, 599-619.
 
     Examples
     --------
@@ -159,8 +177,12 @@ class BernoulliRBM(BoltzmannMachineBase):
         n_chains=None,
         momentum=0.0,
         weight_decay=0.0,
+        l1_decay=0.0,
+        max_norm=None,
         centered=True,
         learning_rate_schedule="linear",
+        sparsity_target=None,
+        sparsity_cost=0.1,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -179,8 +201,12 @@ class BernoulliRBM(BoltzmannMachineBase):
         self.n_chains = n_chains
         self.momentum = momentum
         self.weight_decay = weight_decay
+        self.l1_decay = l1_decay
+        self.max_norm = max_norm
         self.centered = centered
         self.learning_rate_schedule = learning_rate_schedule
+        self.sparsity_target = sparsity_target
+        self.sparsity_cost = sparsity_cost
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -206,7 +232,7 @@ class BernoulliRBM(BoltzmannMachineBase):
             ``P(h = 1 | v = X)``.
         """
         X, machine = self._machine_for(X, "transform", missing=True)
-        missing, mean = has_nan(X), self._training["visible_mean"]
+        missing, mean = has_nan(X), self._training["means"][0]
 
         def up(v):
             v = expected(machine, v, mean) if missing else v
@@ -336,7 +362,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         array, held = machine.params.biases[0], None
         shape = (n_samples, array.shape[0])
         if init is None:
-            mean = self._training["visible_mean"]
+            mean = self._training["means"][0]
             start = independent_layers(machine.units[:1], [mean], n_samples, draws)
         else:
             start = [check_states(init, "init", shape, array)]
@@ -369,7 +395,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         X = check_rows(self, X, method="impute", missing=True)
         machine = self._machine(float_dtype(X))
         draws = self._draws(Purpose.IMPUTE, random_state)
-        mean = self._training["visible_mean"]
+        mean = self._training["means"][0]
 
         def fill(rows):
             held = (~namespace(rows).isnan(rows), rows)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from skebm.core import monitor
-from skebm.core.machine import EVEN, ODD, means, pseudo_log_likelihood
+from skebm.core.machine import EVEN, ODD, Params, means, pseudo_log_likelihood
 from skebm.core.streams import Purpose, stream
 
 from .machines import random_machine
@@ -14,7 +14,8 @@ def test_measures_are_the_means_over_the_watched_rows():
     machine, oracle = random_machine((4, 3))
     X, units = oracle.layers[0], np.array([1, 3])
     watched = monitor.Watched(np.arange(0, len(X), 20), units)
-    measured, rows = monitor.measure(machine, X, watched), X[::20]
+    chains = [None, oracle.layers[1][::7]]
+    measured, rows = monitor.measure(machine, X, watched, chains), X[::20]
     down = means(machine, means(machine, [rows, None], ODD), EVEN)[0]
     error = np.mean((rows - down) ** 2)
     assert_allclose(measured["reconstruction_error"], error)
@@ -22,8 +23,29 @@ def test_measures_are_the_means_over_the_watched_rows():
     assert_allclose(measured["pseudo_log_likelihood"], expected)
 
 
+def test_hidden_units_and_chains():
+    machine, oracle = random_machine((4, 3))
+    machine.params.weights[0][:, 1] = 0.0
+    X, chains = oracle.layers[0], [None, oracle.layers[1][::7]]
+    watched = monitor.Watched(np.arange(len(X)), np.arange(4))
+    measured = monitor.measure(machine, X, watched, chains)
+    up = means(machine, [X, None], ODD)[1]
+    assert_allclose(measured["mean_activation"], up.mean())
+    assert measured["dead_units"] == 1.0
+    off = means(machine, chains, EVEN)[0].mean(axis=0) - X.mean(axis=0)
+    assert_allclose(measured["chain_error"], np.linalg.norm(off) / 2)
+
+
+def test_mean_gradient_norm():
+    machine, _ = random_machine((4, 3))
+    before = machine.params
+    after = Params(*(tuple(x + 0.3 for x in group) for group in before))
+    found = monitor.mean_gradient_norm(before, after, rate=0.1)
+    assert_allclose(found, 3.0 * np.sqrt(12 + 7))
+
+
 def test_watched_rows_are_a_random_choice():
     rows, units = monitor.watch(5000, 40, stream(0, Purpose.MONITOR, np.ones(1)))
-    assert len(set(rows)) == 50
+    assert len(set(rows)) == 100
     assert rows.max() > 100
     assert len(units) == 2

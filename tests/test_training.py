@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skebm.core import optimise, training
+from skebm.core import algorithms, optimise, training
 from skebm.core.machine import Params, copy_params, gradient
 from skebm.core.units import Bernoulli
 
@@ -21,10 +21,11 @@ def settings_of(**changed):
     settings = training.Settings(
         units=UNITS,
         optimiser=optimise.MomentumSGD(),
-        algorithm=training.PersistentChains(1),
+        algorithm=algorithms.PersistentChains(1),
         batch_size=10,
         shuffle=True,
         centred=True,
+        sparsity=None,
         seed=0,
     )
     return settings._replace(**changed)
@@ -72,7 +73,7 @@ def phases_of(algorithm, rows, row_weights, n_chains=2000):
 
 
 @pytest.mark.parametrize(
-    "algorithm", [training.ContrastiveDivergence(1), training.PersistentChains(1)]
+    "algorithm", [algorithms.ContrastiveDivergence(1), algorithms.PersistentChains(1)]
 )
 def test_each_phase_is_averaged_over_its_own_rows(algorithm, rng):
     """scikit-learn divides the sum over all chains by the number of data rows."""
@@ -86,7 +87,7 @@ def test_each_phase_is_averaged_over_its_own_rows(algorithm, rng):
 
 
 @pytest.mark.parametrize(
-    "algorithm", [training.ContrastiveDivergence(1), training.PersistentChains(1)]
+    "algorithm", [algorithms.ContrastiveDivergence(1), algorithms.PersistentChains(1)]
 )
 def test_hidden_means_are_those_of_the_visible_rows_beside_them(algorithm, rng):
     """Stale means, given the chains' old visible units, would show here."""
@@ -104,7 +105,7 @@ def test_persistent_chains_stay_with_the_machine():
     draws = training.stream(0, training.Purpose.CHAINS, rows)
     chains = training.start_chains(UNITS, [rows[0], np.full(3, 0.5)], 20_000, draws)
     for _ in range(60):
-        layers, _, chains = training.PersistentChains(2).phases(
+        layers, _, chains = algorithms.PersistentChains(2).phases(
             machine, rows, np.ones(1), chains, draws
         )
     found = layers[0][1:].T @ layers[1][1:] / 20_000
@@ -157,7 +158,7 @@ def test_weights_and_rows_are_shuffled_together():
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_each_epoch_has_an_order_and_chains_of_its_own(shuffle, monkeypatch):
     orders, draws = [], []
-    batches, phases = training.minibatches, training.PersistentChains.phases
+    batches, phases = training.minibatches, algorithms.PersistentChains.phases
 
     def spy_batches(X, weights, order, size):
         orders.append(order)
@@ -168,7 +169,7 @@ def test_each_epoch_has_an_order_and_chains_of_its_own(shuffle, monkeypatch):
         return phases(self, machine, rows, weights, chains, stream)
 
     monkeypatch.setattr(training, "minibatches", spy_batches)
-    monkeypatch.setattr(training.PersistentChains, "phases", spy_phases)
+    monkeypatch.setattr(algorithms.PersistentChains, "phases", spy_phases)
     trained(np.eye(8), 2, shuffle=shuffle)
     assert len(set(draws)) == 2
     if shuffle:
@@ -210,7 +211,7 @@ def test_velocity_and_offsets_are_carried_over():
     alone = training.train_epoch(alone, X, np.ones(4), rate, settings)
     fresh = alone.params.weights[0] - states[1].params.weights[0]
     assert_allclose(steps[1], 0.5 * steps[0] + fresh)
-    assert not np.allclose(states[1].offsets[1], states[2].offsets[1])
+    assert not np.allclose(states[1].means[1], states[2].means[1])
 
 
 def test_divergence_of_a_bias_alone_is_noticed(monkeypatch):
@@ -232,16 +233,60 @@ def test_contrastive_divergence_starts_from_samples():
     machine = machine_of([np.zeros((1, 1)) + 40.0], [np.zeros(1) - 30.0, np.zeros(1)])
     rows = np.zeros((4000, 1))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    layers, _, _ = training.ContrastiveDivergence(1).phases(
+    layers, _, _ = algorithms.ContrastiveDivergence(1).phases(
         machine, rows, np.full(4000, 1 / 4000), [], draws
     )
     assert abs(layers[0][4000:].mean() - 0.5) < 5 * 0.5 / np.sqrt(4000)
 
 
-def test_uncentred_training_is_the_plain_gradient():
-    X = np.eye(4)
-    state = trained(X, 1, centred=False)
-    assert all((o == 0.0).all() for o in state.offsets)
+@pytest.mark.parametrize("centred", [True, False])
+def test_offsets_are_the_running_means_or_none(centred, monkeypatch):
+    seen = []
+
+    def spy(layers, row_weights, offsets):
+        seen.append(offsets)
+        return gradient(layers, row_weights, offsets)
+
+    monkeypatch.setattr(training, "gradient", spy)
+    state = trained(np.eye(4), 1, centred=centred)
+    for offset, mean in zip(seen[0], state.means, strict=True):
+        assert_array_equal(offset, mean if centred else 0.0 * mean)
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_gradient_with_a_sparsity_target(centred):
+    """The hidden biases gain cost (target - mean) for the whole weight of the rows.
+
+    And the weights as much along the rows; in parameters of the plain machine.
+    """
+    rng = np.random.default_rng(0)
+    layers = [rng.uniform(size=(9, n)) for n in (4, 3)]
+    weights = np.array([0.1, 0.4, 0.3, 0.2, *[-0.2] * 5])
+    means = [rng.uniform(size=n) for n in (4, 3)]
+    offsets = means if centred else [0.0 * m for m in means]
+    sparsity = training.Sparsity(target=0.1, cost=0.7)
+    shifted = training.sparser(layers, means, 4, sparsity)
+    plain = gradient(layers, weights, offsets)
+    found = gradient(shifted, weights, offsets)
+    push = 0.7 * (0.1 - means[1])
+    step = np.outer(weights[:4] @ (layers[0][:4] - offsets[0]), push)
+    assert_allclose(found.weights[0] - plain.weights[0], step)
+    assert_allclose(found.biases[0] - plain.biases[0], -step @ offsets[1])
+    expected = push - offsets[0] @ step
+    assert_allclose(found.biases[1] - plain.biases[1], expected)
+
+
+def test_hidden_units_become_as_active_as_asked():
+    X = np.random.default_rng(0).integers(0, 2, (200, 8)).astype(float)
+    activity = {}
+    for target in (None, 0.1, 0.8):
+        sparsity = None if target is None else training.Sparsity(target, 1.0)
+        state = trained(X, 200, rate=0.05, sparsity=sparsity)
+        W, (_, c) = state.params.weights[0], state.params.biases
+        activity[target] = (1 / (1 + np.exp(-(X @ W + c)))).mean(axis=0)
+    assert abs(activity[0.1] - 0.1).max() < 0.05
+    assert abs(activity[0.8] - 0.8).max() < 0.05
+    assert abs(activity[None] - 0.1).max() > 0.2
 
 
 def test_centring_follows_the_hidden_means():
@@ -249,8 +294,8 @@ def test_centring_follows_the_hidden_means():
     state = trained(X, 300)
     W, (_, c) = state.params.weights[0], state.params.biases
     hidden = (1 / (1 + np.exp(-(X @ W + c)))).mean(axis=0)
-    assert_allclose(state.offsets[1], hidden, atol=0.05)
-    assert_allclose(state.offsets[0], X.mean(axis=0), atol=1e-12)
+    assert_allclose(state.means[1], hidden, atol=0.05)
+    assert_allclose(state.means[0], X.mean(axis=0), atol=1e-12)
 
 
 def test_an_epoch_leaves_its_state_as_it_was():
@@ -324,31 +369,3 @@ def test_column_means_of_observed_entries(rng):
         assert_allclose(means[j], np.average(X[seen, j], weights=weights[seen]))
         assert_allclose(mass[j], weights[seen].sum())
     assert means[2] == mass[2] == 0.0
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.7])
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_optimiser_is_the_recursion(momentum, decay, rng):
-    """v <- m v + rate (g - decay W), W <- W + v; biases do not decay."""
-    W, b = rng.normal(size=(3, 2)), [rng.normal(size=3), rng.normal(size=2)]
-    params = copy_params(Params((W,), tuple(b)))
-    optimiser = optimise.MomentumSGD(momentum, decay)
-    velocity = optimiser.init(params)
-    speeds = [0.0, 0.0, 0.0]
-    expected = [W, *b]
-    for _ in range(4):
-        g = [rng.normal(size=x.shape) for x in expected]
-        step = Params((g[0].copy(),), (g[1].copy(), g[2].copy()))
-        optimiser.update(step, velocity, params, 0.2)
-        decays = [decay * expected[0], 0.0, 0.0]
-        for i in range(3):
-            speeds[i] = momentum * speeds[i] + 0.2 * (g[i] - decays[i])
-            expected[i] = expected[i] + speeds[i]
-    for x, y in zip([*params.weights, *params.biases], expected, strict=True):
-        assert_allclose(x, y)
-
-
-def test_schedules():
-    assert optimise.constant(0.3, 3) == [0.3, 0.3, 0.3]
-    assert_allclose(optimise.linear(0.3, 3), [0.3, 0.2, 0.1])
-    assert optimise.linear(0.3, 0) == []

@@ -25,7 +25,7 @@ HIGH_ERROR, LOW_ERROR = 0.25, 0.1
 
 def log_partition(state, settings, n_betas, chains):
     """log Z of the state's machine, and how many temperatures to start from next."""
-    machine, mean = Machine(settings.units, state.params), state.visible_mean
+    machine, mean = Machine(settings.units, state.params), state.means[0]
     if smaller_side(state.params)[1] <= MAX_EXACT_UNITS:
         return exact(machine).value, n_betas, chains
     base = base_biases(settings.units, state.params, mean)

@@ -4,22 +4,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from .backend import blocks, has_nan, is_finite, namespace, take_rows, zeros
-from .machine import (
-    ODD,
-    Machine,
-    Params,
-    copy_params,
-    draw,
-    gradient,
-    initial_params,
-    means,
-)
+from .machine import ODD, Machine, Params, copy_params, gradient, initial_params
 from .missing import first_completed, in_first_order, redrawn
-from .sampling import alternate, independent_layers
+from .sampling import independent_layers
 from .streams import Purpose, stream
 
-# The share of a batch in the running mean of the hidden units that centring subtracts.
-OFFSET_RATE = 0.01
+# The share of a batch in the running mean of the hidden units.
+MEAN_RATE = 0.01
 
 # Added to what may be zero before it divides.
 TINY = 1e-30
@@ -31,19 +22,18 @@ MEAN_MARGIN = 1e-4
 class State(NamedTuple):
     """All that training carries from one epoch to the next.
 
-    `chains` holds the odd layers that the next Gibbs step starts from, `offsets` what
-    centring subtracts from each layer (zeros for none), `epoch` how many are done,
-    `visible_mean` the means of all rows so far, `mass` the sum of their weights: for
-    each column, if entries are missing. `completed` is X with its missing entries as
-    they were last drawn, or None where none is missing.
+    `chains` holds the odd layers that the next Gibbs step starts from, `epoch` how many
+    are done, `means` those of the layers under the data: of the visible units over all
+    rows so far, of the hidden ones as a running mean. `mass` is the sum of the weights
+    of all rows: for each column, if entries are missing. `completed` is X with its
+    missing entries as they were last drawn, or None where none is missing.
     """
 
     params: Params
     chains: list
     velocity: Params | None
-    offsets: tuple
+    means: tuple
     epoch: int
-    visible_mean: object
     mass: object
     completed: object = None
 
@@ -60,6 +50,18 @@ class Diverged(FloatingPointError):
         self.state = state
 
 
+class Sparsity(NamedTuple):
+    """How active hidden units should be on average, and how much it counts.
+
+    The penalty of a unit is `cost` times the cross-entropy between the target and its
+    mean activation, and its gradient by the unit's total input is taken to be that of a
+    logistic unit, as in Hinton's practical guide: target - mean, for each row.
+    """
+
+    target: float
+    cost: float
+
+
 class Settings(NamedTuple):
     """What stays the same for the whole of training."""
 
@@ -69,6 +71,7 @@ class Settings(NamedTuple):
     batch_size: int
     shuffle: bool
     centred: bool
+    sparsity: Sparsity | None
     seed: int
 
 
@@ -84,9 +87,8 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings):
     inner = units[0].clip(mean, MEAN_MARGIN)
     params = initial_params(units, (inner, *means[1:]), initial)
     chains = start_chains(units, means, n_chains, initial)
-    offsets = means if settings.centred else tuple(zeros(o.shape, o) for o in means)
     velocity = settings.optimiser.init(params)
-    state = State(params, chains, velocity, offsets, 0, mean, mass)
+    state = State(params, chains, velocity, means, 0, mass)
     return with_rows(state, X, settings)
 
 
@@ -100,16 +102,14 @@ def adapt(state, n_chains, settings):
     """A state to go on from under changed settings: what no longer fits starts anew."""
     params, optimiser = state.params, settings.optimiser
     sizes = [b.shape[0] for b in params.biases]
-    means = initial_means(settings.units, state.visible_mean, sizes[1:])
+    means = initial_means(settings.units, state.means[0], sizes[1:])
     shapes = [(n_chains, n) if i % 2 == ODD else None for i, n in enumerate(sizes)]
     if [x if x is None else x.shape for x in state.chains] != shapes:
-        fresh = stream(settings.seed, Purpose.INITIAL, state.visible_mean, state.epoch)
+        fresh = stream(settings.seed, Purpose.INITIAL, means[0], state.epoch)
         chains = start_chains(settings.units, means, n_chains, fresh)
         state = state._replace(chains=chains)
-    if not settings.centred:
-        state = state._replace(offsets=tuple(zeros(m.shape, m) for m in means))
-    elif all(is_zero(o) for o in state.offsets) or not alike(state.offsets, means):
-        state = state._replace(offsets=means)
+    if not alike(state.means, means):
+        state = state._replace(means=means)
     velocity = optimiser.init(params)
     if velocity is None or state.velocity is None:
         return state._replace(velocity=velocity)
@@ -119,12 +119,12 @@ def adapt(state, n_chains, settings):
 
 
 def join(state, X, sample_weight, settings):
-    """The state with the rows of X counted in the means that centring subtracts."""
+    """The state with the rows of X counted in the means of the visible units."""
     new_mean, new_mass = column_means(X, sample_weight)
     mass = state.mass + new_mass
-    mean = state.visible_mean + (new_mass / mass) * (new_mean - state.visible_mean)
-    offsets = (mean, *state.offsets[1:]) if settings.centred else state.offsets
-    state = state._replace(visible_mean=mean, mass=mass, offsets=offsets)
+    mean, *hidden = state.means
+    mean = mean + (new_mass / mass) * (new_mean - mean)
+    state = state._replace(means=(mean, *hidden), mass=mass)
     return with_rows(state, X, settings)
 
 
@@ -132,7 +132,7 @@ def with_rows(state, X, settings):
     """The state with chains for the missing entries of X, if there are any."""
     if not has_nan(X):
         return state
-    machine, mean = Machine(settings.units, state.params), state.visible_mean
+    machine, mean = Machine(settings.units, state.params), state.means[0]
     draws = stream(settings.seed, Purpose.MISSING, mean, 2 * state.epoch)
     return state._replace(completed=first_completed(machine, X, mean, draws))
 
@@ -140,11 +140,6 @@ def with_rows(state, X, settings):
 def alike(some, others):
     """Whether the arrays of two lists have the same shapes."""
     return [x.shape for x in some] == [y.shape for y in others]
-
-
-def is_zero(x):
-    """Whether all of `x` is zero, as a bool."""
-    return bool(namespace(x).all(x == 0.0))
 
 
 def start_chains(units, means, n_chains, stream):
@@ -185,43 +180,6 @@ def copy_state(state):
     return state._replace(params=copy_params(state.params), velocity=velocity)
 
 
-class ContrastiveDivergence(NamedTuple):
-    """CD-k: the chains start anew at the rows of each batch [Hinton 2002]."""
-
-    n_steps: int
-
-    def phases(self, machine, rows, weights, chains, stream):
-        """Stacked layers of data and model rows, weights that sum to zero, chains."""
-        positive = means(machine, [rows, None], ODD)
-        start = draw(machine, positive, ODD, stream)
-        negative = means(machine, alternate(machine, start, self.n_steps, stream), ODD)
-        chains = draw(machine, negative, ODD, stream)
-        concat = namespace(rows).concat
-        layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
-        return layers, concat([weights, -weights]), [None, chains[1]]
-
-
-class PersistentChains(NamedTuple):
-    """PCD-k: the chains go on from batch to batch [Tieleman 2008].
-
-    The hidden means that enter the gradient are those given the *new* visible states,
-    and the next step starts from a sample of these very means.
-    """
-
-    n_steps: int
-
-    def phases(self, machine, rows, weights, chains, stream):
-        """Stacked layers of data and model rows, weights that sum to zero, chains."""
-        xp = namespace(rows)
-        model = alternate(machine, chains, self.n_steps, stream)
-        layers = means(machine, [xp.concat([rows, model[0]]), None], ODD)
-        n_rows, n_chains = rows.shape[0], model[0].shape[0]
-        fresh = [x[n_rows:, ...] for x in layers]
-        chains = draw(machine, fresh, ODD, stream)
-        against = xp.broadcast_to(xp.sum(weights) * (-1.0 / n_chains), (n_chains,))
-        return layers, xp.concat([weights, against]), chains
-
-
 def minibatches(X, sample_weight, order, batch_size):
     """Batches of almost equal size: dense float rows, and their weights.
 
@@ -244,7 +202,8 @@ def minibatches(X, sample_weight, order, batch_size):
 
 def train_epoch(state, X, sample_weight, learning_rate, settings):
     """One pass over the rows of X, (n_rows, n_visible). `state` stays as it is."""
-    params, chains, velocity, offsets, epoch, *_ = copy_state(state)
+    params, chains, velocity, means, epoch, *_ = copy_state(state)
+    no_offsets = tuple(zeros(m.shape, m) for m in means)
     units, optimiser, algorithm = settings[:3]
     array = params.biases[0]
     order = None
@@ -262,9 +221,10 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         layers, row_weights, chains = algorithm.phases(
             machine, rows, weights, chains, chain_stream
         )
-        if settings.centred:
-            offsets = follow_means(offsets, layers, weights)
-        step = gradient(layers, row_weights, offsets)
+        means = follow_means(means, layers, weights)
+        if settings.sparsity is not None:
+            layers = sparser(layers, means, rows.shape[0], settings.sparsity)
+        step = gradient(layers, row_weights, means if settings.centred else no_offsets)
         optimiser.update(step, velocity, params, learning_rate)
     if not all(is_finite(x) for group in params for x in group):
         raise Diverged(state)
@@ -272,22 +232,32 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         params=params,
         chains=chains,
         velocity=velocity,
-        offsets=offsets,
+        means=means,
         epoch=epoch + 1,
         completed=in_first_order(completed, order) if completed else None,
     )
 
 
-def follow_means(offsets, layers, weights):
-    """Offsets of the hidden layers moved towards the means of the batch's data rows.
+def follow_means(means, layers, weights):
+    """Running means of the hidden layers moved towards those of the batch's data rows.
 
     A batch of twice the weight moves them as two batches would.
     """
     n_rows, mass = weights.shape[0], namespace(weights).sum(weights)
-    rate = 1.0 - (1.0 - OFFSET_RATE) ** mass
+    rate = 1.0 - (1.0 - MEAN_RATE) ** mass
     share = weights / (mass + TINY)  # of a batch that weighs nothing, nothing
     hidden = [
-        o + rate * (share @ x[:n_rows, ...] - o)
-        for o, x in zip(offsets[1:], layers[1:], strict=True)
+        m + rate * (share @ x[:n_rows, ...] - m)
+        for m, x in zip(means[1:], layers[1:], strict=True)
     ]
-    return (offsets[0], *hidden)
+    return (means[0], *hidden)
+
+
+def sparser(layers, means, n_rows, sparsity):
+    """Layers whose gradient is also that of the penalty: shifted hidden data rows."""
+    shifted = [layers[0]]
+    for x, mean in zip(layers[1:], means[1:], strict=True):
+        rows, others = x[:n_rows, ...], x[n_rows:, ...]
+        rows = rows + sparsity.cost * (sparsity.target - mean)
+        shifted.append(namespace(x).concat([rows, others]))
+    return shifted
