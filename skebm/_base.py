@@ -30,7 +30,7 @@ from ._validation import (
     record_features,
     refuse_empty_columns,
 )
-from .core import algorithms, monitor, optimise, partition, training
+from .core import algorithms, monitor, optimise, partition, tempering, training
 from .core.backend import Subset, float_dtype, namespace, take_rows, to_numpy
 from .core.early_stopping import EarlyStopping, Progress, split
 from .core.machine import Machine, Params
@@ -44,6 +44,7 @@ WIDE_BRACKET = 1.0
 ALGORITHMS = {
     "cd": algorithms.ContrastiveDivergence,
     "pcd": algorithms.PersistentChains,
+    "pt": algorithms.ParallelTempering,
 }
 
 
@@ -259,7 +260,7 @@ class BoltzmannMachineBase(
                 before = state.params
                 state = training.train_epoch(state, X, sample_weight, rate, settings)
                 machine, rows = Machine(settings.units, state.params), state.rows(X)
-                measured = monitor.measure(machine, rows, watched, state.chains)
+                measured = monitor.measure(machine, rows, watched, state.samples())
                 steps = -(-X.shape[0] // settings.batch_size)
                 measured["gradient_norm"] = monitor.mean_gradient_norm(
                     before, state.params, steps * rate
@@ -365,11 +366,13 @@ class BoltzmannMachineBase(
         velocity = state.velocity
         return {
             **self._from_params(state.params),
-            **self._from_chains(state.chains),
+            **self._from_chains(state.samples()),
             "n_iter_": run.state.epoch,
             "history_": run.history,
             "_seed": seed,
             "_training": {
+                "betas": state.betas,
+                "hotter": state.hotter(),
                 "means": list(state.means),
                 "mass": state.mass,
                 "velocity": None
@@ -385,13 +388,16 @@ class BoltzmannMachineBase(
         means, velocity = tuple(saved["means"]), saved["velocity"]
         if velocity is not None:
             velocity = Params(*(tuple(group) for group in velocity))
+        pairs = zip(self._read_chains(), saved["hotter"], strict=True)
+        chains = [x if x is None else namespace(x).concat([x, y]) for x, y in pairs]
         state = training.State(
             params,
-            self._read_chains(),
+            chains,
             velocity,
             means,
             self.n_iter_,
             saved["mass"],
+            betas=saved["betas"],
         )
         return training.adapt(state, self._n_chains(), settings)
 
@@ -513,7 +519,7 @@ class BoltzmannMachineBase(
         if method != "ais" and n_units <= partition.MAX_EXACT_UNITS:
             return partition.exact(machine)
         mean = self._training["means"][0]
-        base = partition.base_biases(machine.units, machine.params, mean)
+        base = tempering.base_biases(machine.units, machine.params, mean)
         draws = stream(self._seed, Purpose.PARTITION, mean)
         chains = self._read_chains()
         samples = partition.settled(machine, chains, n_runs, n_betas, draws)

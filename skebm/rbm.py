@@ -46,15 +46,19 @@ class BernoulliRBM(BoltzmannMachineBase):
         Most rows per minibatch. The rows are divided into batches of nearly equal size.
     n_iter : int, default=10
         Number of passes over the rows.
-    algorithm : {"cd", "pcd"}, default="pcd"
+    algorithm : {"cd", "pcd", "pt"}, default="pcd"
         How the model's side of the gradient is estimated: "cd" is contrastive
         divergence [1]_, with chains that start anew at the rows of each batch; "pcd" is
         persistent contrastive divergence [2]_, also known as stochastic maximum
-        likelihood, with chains that go on throughout training.
+        likelihood, with chains that go on throughout training; "pt" is parallel
+        tempering [3]_, where each chain has companions at lower inverse temperatures
+        with which it changes places, as many as it takes for frequent swaps: slower by
+        their number, and better at moving between modes.
     n_gibbs_steps : int, default=1
         Gibbs steps per update of the parameters.
     n_chains : int, default=None
-        Number of persistent chains; None means `batch_size`. Not used by "cd".
+        Number of persistent chains, at each temperature for "pt"; None means
+        `batch_size`. Not used by "cd".
     momentum : float, default=0.0
         Share of the last step that is taken again, in [0, 1).
     weight_decay : float, default=0.0
@@ -66,14 +70,14 @@ class BernoulliRBM(BoltzmannMachineBase):
     max_norm : float, default=None
         Largest Euclidean norm of the weights of a hidden unit. None means any.
     centered : bool, default=True
-        Whether the gradient is that of the centred machine [3]_ [4]_. It leads to
+        Whether the gradient is that of the centred machine [4]_ [5]_. It leads to
         better likelihoods, mostly, and does as well on flipped data (1 - X). Without
         it, few hidden units are active at a time, which may suit a classifier better.
     learning_rate_schedule : {"constant", "linear"}, default="linear"
         "linear" lets the learning rate fall in even steps from epoch to epoch, towards
         zero after `n_iter` epochs. :meth:`partial_fit` always uses `learning_rate`.
     sparsity_target : float, default=None
-        Share of rows, in (0, 1), for which each hidden unit should be active [5]_ [6]_.
+        Share of rows, in (0, 1), for which each hidden unit should be active [6]_ [7]_.
         None means that it does not matter.
     sparsity_cost : float, default=0.1
         Weight of the penalty for missing `sparsity_target`.
@@ -139,13 +143,16 @@ class BernoulliRBM(BoltzmannMachineBase):
     .. [2] Tieleman, T. (2008). Training restricted Boltzmann machines using
        approximations to the likelihood gradient. Proceedings of the 25th International
        Conference on Machine Learning, 1064-1071.
-    .. [3] Montavon, G. and Mueller, K.-R. (2012). Deep Boltzmann machines and the
+    .. [3] Desjardins, G., Courville, A., Bengio, Y., Vincent, P. and Delalleau, O.
+       (2010). Tempered Markov chain Monte Carlo for training of restricted Boltzmann
+       machines. Proceedings of AISTATS 13, 145-152.
+    .. [4] Montavon, G. and Mueller, K.-R. (2012). Deep Boltzmann machines and the
        centering trick. In: Neural Networks: Tricks of the Trade, 621-637.
-    .. [4] Melchior, J., Fischer, A. and Wiskott, L. (2016). How to center deep
+    .. [5] Melchior, J., Fischer, A. and Wiskott, L. (2016). How to center deep
        Boltzmann machines. Journal of Machine Learning Research 17(99), 1-61.
-    .. [5] Lee, H., Ekanadham, C. and Ng, A. Y. (2008). Sparse deep belief net model for
+    .. [6] Lee, H., Ekanadham, C. and Ng, A. Y. (2008). Sparse deep belief net model for
        visual area V2. Advances in Neural Information Processing Systems 20, 873-880.
-    .. [6] Hinton, G. E. (2012). A practical guide to training restricted Boltzmann
+    .. [7] Hinton, G. E. (2012). A practical guide to training restricted Boltzmann
        machines. In: Neural Networks: Tricks of the Trade, 599-619.
 
     Examples

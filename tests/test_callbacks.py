@@ -120,6 +120,7 @@ def test_progress_bar(capsys):
         {"momentum": 0.5, "algorithm": "cd", "shuffle": False},
         {"early_stopping": True, "n_iter_no_change": 2, "learning_rate": 1.0},
         {"warm_start": True},
+        {"algorithm": "pt"},
     ],
 )
 @pytest.mark.parametrize("gaps", [False, True])

@@ -16,6 +16,7 @@ FLOORS = {
     "core.machine": 2,
     "core.sampling": 3,
     "core.optimise": 3,
+    "core.tempering": 3,
     "core.algorithms": 4,
     "core.missing": 4,
     "core.monitor": 4,

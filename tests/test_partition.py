@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skebm.core import partition
+from skebm.core import partition, tempering
 from skebm.core.streams import Purpose, stream
 
 from .enumeration import Enumeration
@@ -107,7 +107,7 @@ def test_annealing_with_a_broken_step_fails_the_same_test(monkeypatch, falling):
 def deviation_of_annealing(falling):
     """Standard errors by which the mean weight is off, from exact starts."""
     machine, oracle = random_machine((4, 3, 2))
-    base = partition.base_biases(
+    base = tempering.base_biases(
         machine.units, machine.params, np.array([0.1, 0.5, 0.8, 0.6])
     )
     betas = [0.0, 1 / 3, 2 / 3, 1.0]
@@ -158,7 +158,7 @@ def test_base_is_the_product_of_its_layers():
 def test_base_biases_give_the_means_and_stay_finite():
     machine, _ = random_machine((4, 3))
     mean = np.array([0.0, 0.3, 0.9, 1.0])
-    visible, hidden = partition.base_biases(machine.units, machine.params, mean)
+    visible, hidden = tempering.base_biases(machine.units, machine.params, mean)
     assert_allclose(1 / (1 + np.exp(-visible)), mean, atol=1.1e-4)
     assert np.isfinite(visible).all()
     assert_allclose(hidden, 0.0)

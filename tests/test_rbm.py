@@ -394,6 +394,7 @@ def test_parameters_may_change_between_partial_fits():
         {"n_gibbs_steps": 3},
         {"n_chains": 21},
         {"momentum": 0.5},
+        {"algorithm": "pt"},
         {"weight_decay": 0.1},
         {"l1_decay": 0.1},
         {"max_norm": 0.5},

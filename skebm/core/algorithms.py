@@ -2,20 +2,40 @@
 
 An algorithm's `phases` takes a machine, rows of data with their weights, and chains; it
 returns stacked layers of data rows and model rows, their weights, which sum to zero,
-and the chains for the next batch.
+and the chains for the next batch. Before an epoch `prepared` gives the algorithm the
+inverse temperatures of the chains, and after it `adjusted` says what they are to be;
+all but parallel tempering have a single one.
 """
 
 from typing import NamedTuple
 
-from .backend import namespace
-from .machine import ODD, draw, means
+from .backend import like, namespace
+from .machine import EVEN, ODD, draw, means
 from .sampling import alternate
+from .tempering import acceptance, base_biases, gain, swapped, tempered_sample
+
+# Inverse temperatures that parallel tempering begins with, and how many it may come to.
+FIRST_BETAS, MAX_BETAS = (1.0, 0.75, 0.5, 0.25, 0.0), 64
+
+# Mean probability of a swap below which a temperature is put in between, and above
+# which the one in between is not needed.
+LOW_RATE, HIGH_RATE = 0.25, 0.6
 
 
 class ContrastiveDivergence(NamedTuple):
     """CD-k: the chains start anew at the rows of each batch [Hinton 2002]."""
 
     n_steps: int
+
+    first_betas = (1.0,)
+
+    def prepared(self, machine, visible_mean, betas):
+        """Itself: there is nothing to prepare."""
+        return self
+
+    def adjusted(self, machine, chains, betas, stream):
+        """The chains and betas as they are."""
+        return chains, betas
 
     def phases(self, machine, rows, weights, chains, stream):
         """Stacked layers of data and model rows, weights that sum to zero, chains."""
@@ -37,6 +57,16 @@ class PersistentChains(NamedTuple):
 
     n_steps: int
 
+    first_betas = (1.0,)
+
+    def prepared(self, machine, visible_mean, betas):
+        """Itself: there is nothing to prepare."""
+        return self
+
+    def adjusted(self, machine, chains, betas, stream):
+        """The chains and betas as they are."""
+        return chains, betas
+
     def phases(self, machine, rows, weights, chains, stream):
         """Stacked layers of data and model rows, weights that sum to zero, chains."""
         xp = namespace(rows)
@@ -47,3 +77,77 @@ class PersistentChains(NamedTuple):
         chains = draw(machine, fresh, ODD, stream)
         against = xp.broadcast_to(xp.sum(weights) * (-1.0 / n_chains), (n_chains,))
         return layers, xp.concat([weights, against]), chains
+
+
+class ParallelTempering(NamedTuple):
+    """Persistent chains at several inverse temperatures, which change places.
+
+    [Desjardins, Courville, Bengio, Vincent & Delalleau 2010; Cho, Raiko & Ilin 2010].
+    Chains at low inverse temperatures move freely between modes, and carry this up to
+    the machine itself. `base` and `betas` (n_rows, 1) are set by `prepared`.
+    """
+
+    n_steps: int
+    base: tuple = ()
+    betas: object = None
+
+    first_betas = FIRST_BETAS
+
+    def prepared(self, machine, visible_mean, betas):
+        """The algorithm with these inverse temperatures, as a column."""
+        base = base_biases(machine.units, machine.params, visible_mean)
+        return self._replace(base=base, betas=like(betas, visible_mean)[:, None])
+
+    def phases(self, machine, rows, weights, chains, stream):
+        """Stacked layers of data and model rows, weights that sum to zero, chains."""
+        xp = namespace(rows)
+        model = self._advanced(machine, chains, self.n_steps, stream)
+        model = swapped(machine, self.base, self.betas, model, stream)
+        n_chains = model[0].shape[0] // self.betas.shape[0]
+        coldest = model[0][:n_chains, ...]
+        layers = means(machine, [xp.concat([rows, coldest]), None], ODD)
+        against = xp.broadcast_to(xp.sum(weights) * (-1.0 / n_chains), (n_chains,))
+        return layers, xp.concat([weights, against]), odd_only(model)
+
+    def _advanced(self, machine, chains, n_steps, stream):
+        """All layers of the chains, Gibbs steps on from odd ones."""
+        n_chains = chains[ODD].shape[0] // self.betas.shape[0]
+        beta = namespace(self.betas).repeat(self.betas, n_chains, axis=0)
+        for _ in range(n_steps):
+            for parity in (EVEN, ODD):
+                chains = tempered_sample(
+                    machine, self.base, beta, chains, parity, stream
+                )
+        return chains
+
+    def adjusted(self, machine, chains, betas, stream):
+        """Chains and betas, more of these where swaps are rare, fewer where not.
+
+        New chains start as copies of those at the next lower inverse temperature.
+        """
+        layers = self._advanced(machine, chains, 1, stream)
+        xp = namespace(layers[0])
+        shape = (len(betas), layers[0].shape[0] // len(betas))
+        gains = xp.reshape(gain(machine, self.base, layers), shape)
+
+        def rate(cold, hot):
+            pair = slice(cold, cold + 1), slice(hot, hot + 1)
+            return float(xp.mean(acceptance(gains, self.betas, *pair)))
+
+        kept, last = [(betas[0], 0)], len(betas) - 1
+        for k in range(1, last + 1):
+            previous = kept[-1][1]
+            if k < last and rate(previous, k + 1) > HIGH_RATE:
+                continue
+            if rate(previous, k) < LOW_RATE and len(betas) < MAX_BETAS:
+                kept.append(((kept[-1][0] + betas[k]) / 2.0, k))
+            kept.append((betas[k], k))
+        places = xp.reshape(xp.arange(layers[0].shape[0]), shape)
+        rows = xp.concat([places[k, ...] for _, k in kept])
+        chains = [None if x is None else xp.take(x, rows, axis=0) for x in chains]
+        return chains, tuple(beta for beta, _ in kept)
+
+
+def odd_only(layers):
+    """The layers without the even ones."""
+    return [x if index % 2 == ODD else None for index, x in enumerate(layers)]

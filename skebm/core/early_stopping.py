@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from .backend import Subset, by_blocks, has_nan, namespace, zeros
 from .machine import ODD, Machine, free_energy, sample
-from .partition import annealed, base_biases, exact, settled, smaller_side
+from .partition import annealed, exact, settled, smaller_side
 from .streams import Purpose, stream
+from .tempering import base_biases
 
 # Up to this many units on the smaller side, enumeration is faster than annealing.
 MAX_EXACT_UNITS = 12
@@ -30,7 +31,7 @@ def log_partition(state, settings, n_betas, chains):
         return exact(machine).value, n_betas, chains
     base = base_biases(settings.units, state.params, mean)
     draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch)
-    chains = state.chains if chains is None else chains
+    chains = state.samples() if chains is None else chains
     while True:
         chains = settled(machine, chains, N_RUNS, n_betas, draws)
         log_z = annealed(machine, base, chains, n_betas, draws)

@@ -12,15 +12,13 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from .backend import namespace, to_numpy, zeros
-from .machine import EVEN, ODD, free_energy, inputs
+from .backend import namespace, to_numpy
+from .machine import EVEN, ODD, free_energy
 from .sampling import alternate, independent_layers
+from .tempering import odd_inputs, tempered_log_density, tempered_step
 
 # The smaller side of a machine is enumerated up to this many units: 2^20 states.
 MAX_EXACT_UNITS = 20
-
-# How near to 0 or 1 the means of the base machine's visible units may come.
-BASE_MARGIN = 1e-4
 
 # Memory for the fields of one block of states, a few arrays of which exist at a time.
 BLOCK_BYTES = 2**20
@@ -82,63 +80,6 @@ def split_layers(states, sizes, parity):
     return layers
 
 
-def tempered_bias(machine, base, beta, index):
-    """Biases of a layer at inverse temperature `beta`.
-
-    The path leads from a machine without weights and with the biases `base`, at beta 0,
-    to `machine`, at beta 1, along straight lines in all parameters.
-    """
-    return (1.0 - beta) * base[index] + beta * machine.params.biases[index]
-
-
-def tempered_field(machine, base, beta, incoming, index):
-    """Total input of a layer at inverse temperature `beta`."""
-    return beta * incoming + tempered_bias(machine, base, beta, index)
-
-
-def tempered_log_density(machine, base, beta, layers, incoming):
-    """log of the unnormalised density of the even layers, (n_rows,), odd summed out."""
-    total = 0.0
-    for index, kind in enumerate(machine.units):
-        if index % 2 == ODD:
-            a = tempered_field(machine, base, beta, incoming[index], index)
-            total = total + kind.log_partition(a)
-        else:
-            x = layers[index]
-            total = total + x @ tempered_bias(machine, base, beta, index)
-            total = total + kind.log_base(x)
-    return total
-
-
-def odd_inputs(machine, layers):
-    """What comes over the weights to each odd layer; None for the even ones."""
-    return [
-        inputs(machine.params, layers, index) if index % 2 == ODD else None
-        for index in range(len(layers))
-    ]
-
-
-def tempered_step(machine, base, beta, layers, incoming, stream):
-    """One block Gibbs step at `beta` from even layers to even layers.
-
-    `incoming` is what comes over the weights to the odd layers. The step is reversible
-    with respect to the density of the even layers, which annealing both ways needs.
-    """
-    layers = list(layers)
-    for index in range(ODD, len(layers), 2):
-        a = tempered_field(machine, base, beta, incoming[index], index)
-        layers[index] = machine.units[index].sample(
-            machine.units[index].mean(a), stream
-        )
-    for index in range(EVEN, len(layers), 2):
-        over = inputs(machine.params, layers, index)
-        a = tempered_field(machine, base, beta, over, index)
-        layers[index] = machine.units[index].sample(
-            machine.units[index].mean(a), stream
-        )
-    return layers
-
-
 def anneal(machine, base, betas, layers, stream):
     """log importance weights, (n_rows,), of annealing even layers along `betas`.
 
@@ -156,12 +97,6 @@ def anneal(machine, base, betas, layers, stream):
         if step < len(betas):
             layers = tempered_step(machine, base, there, layers, incoming, stream)
     return total
-
-
-def base_biases(units, params, visible_mean):
-    """Biases of the base machine: the visible units have the data's means."""
-    inner = units[0].clip(visible_mean, BASE_MARGIN)
-    return (units[0].natural(inner), *(zeros(b.shape, b) for b in params.biases[1:]))
 
 
 def base_log_partition(machine, base):

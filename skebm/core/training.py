@@ -26,7 +26,8 @@ class State(NamedTuple):
     are done, `means` those of the layers under the data: of the visible units over all
     rows so far, of the hidden ones as a running mean. `mass` is the sum of the weights
     of all rows: for each column, if entries are missing. `completed` is X with its
-    missing entries as they were last drawn, or None where none is missing.
+    missing entries as they were last drawn, or None where none is missing. `betas` are
+    the inverse temperatures of the chains: all those of the first come first.
     """
 
     params: Params
@@ -36,6 +37,17 @@ class State(NamedTuple):
     epoch: int
     mass: object
     completed: object = None
+    betas: tuple = (1.0,)
+
+    def samples(self):
+        """The chains of the machine itself, without those at other temperatures."""
+        n = len(self.betas)
+        return [x if x is None else x[: x.shape[0] // n, ...] for x in self.chains]
+
+    def hotter(self):
+        """The other chains."""
+        n = len(self.betas)
+        return [x if x is None else x[x.shape[0] // n :, ...] for x in self.chains]
 
     def rows(self, X):
         """The rows of X as training has them: with all entries."""
@@ -86,9 +98,10 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings):
     initial = stream(settings.seed, Purpose.INITIAL, mean)
     inner = units[0].clip(mean, MEAN_MARGIN)
     params = initial_params(units, (inner, *means[1:]), initial)
-    chains = start_chains(units, means, n_chains, initial)
+    betas = settings.algorithm.first_betas
+    chains = start_chains(units, means, n_chains * len(betas), initial)
     velocity = settings.optimiser.init(params)
-    state = State(params, chains, velocity, means, 0, mass)
+    state = State(params, chains, velocity, means, 0, mass, betas=betas)
     return with_rows(state, X, settings)
 
 
@@ -103,11 +116,15 @@ def adapt(state, n_chains, settings):
     params, optimiser = state.params, settings.optimiser
     sizes = [b.shape[0] for b in params.biases]
     means = initial_means(settings.units, state.means[0], sizes[1:])
-    shapes = [(n_chains, n) if i % 2 == ODD else None for i, n in enumerate(sizes)]
+    first_betas = settings.algorithm.first_betas
+    tempered = len(first_betas) > 1
+    betas = state.betas if (len(state.betas) > 1) == tempered else first_betas
+    n_rows = n_chains * len(betas)
+    shapes = [(n_rows, n) if i % 2 == ODD else None for i, n in enumerate(sizes)]
     if [x if x is None else x.shape for x in state.chains] != shapes:
         fresh = stream(settings.seed, Purpose.INITIAL, means[0], state.epoch)
-        chains = start_chains(settings.units, means, n_chains, fresh)
-        state = state._replace(chains=chains)
+        chains = start_chains(settings.units, means, n_rows, fresh)
+        state = state._replace(chains=chains, betas=betas)
     if not alike(state.means, means):
         state = state._replace(means=means)
     velocity = optimiser.init(params)
@@ -204,7 +221,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
     """One pass over the rows of X, (n_rows, n_visible). `state` stays as it is."""
     params, chains, velocity, means, epoch, *_ = copy_state(state)
     no_offsets = tuple(zeros(m.shape, m) for m in means)
-    units, optimiser, algorithm = settings[:3]
+    units, optimiser = settings[:2]
     array = params.biases[0]
     order = None
     if settings.shuffle:
@@ -212,6 +229,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         order = draws.permutation(X.shape[0])
     chain_stream = stream(settings.seed, Purpose.CHAINS, array, epoch)
     machine = Machine(units, params)
+    algorithm = settings.algorithm.prepared(machine, means[0], state.betas)
     batches, completed = minibatches(X, sample_weight, order, settings.batch_size), []
     if state.completed is not None:
         last = minibatches(state.completed, sample_weight, order, settings.batch_size)
@@ -228,9 +246,11 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         optimiser.update(step, velocity, params, learning_rate)
     if not all(is_finite(x) for group in params for x in group):
         raise Diverged(state)
+    chains, betas = algorithm.adjusted(machine, chains, state.betas, chain_stream)
     return state._replace(
         params=params,
         chains=chains,
+        betas=betas,
         velocity=velocity,
         means=means,
         epoch=epoch + 1,

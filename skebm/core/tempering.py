@@ -1,0 +1,127 @@
+"""Machines between a base machine, without weights, and a machine of interest.
+
+At inverse temperature 0 it is the base machine, with the biases `base`, and at 1 the
+machine itself; on the way all parameters change along straight lines. `beta` is a
+number, or one for each row, (n_rows, 1), where not stated otherwise.
+"""
+
+from .backend import device_of, namespace, zeros
+from .machine import EVEN, ODD, energy, inputs
+
+# How near to 0 or 1 the means of the base machine's visible units may come.
+BASE_MARGIN = 1e-4
+
+
+def base_biases(units, params, visible_mean):
+    """Biases of the base machine: the visible units have the data's means."""
+    inner = units[0].clip(visible_mean, BASE_MARGIN)
+    return (units[0].natural(inner), *(zeros(b.shape, b) for b in params.biases[1:]))
+
+
+def tempered_bias(machine, base, beta, index):
+    """Biases of a layer at inverse temperature `beta`."""
+    return (1.0 - beta) * base[index] + beta * machine.params.biases[index]
+
+
+def tempered_field(machine, base, beta, incoming, index):
+    """Total input of a layer at inverse temperature `beta`."""
+    return beta * incoming + tempered_bias(machine, base, beta, index)
+
+
+def tempered_log_density(machine, base, beta, layers, incoming):
+    """log of the unnormalised density of the even layers, (n_rows,), odd summed out.
+
+    `beta` is a number.
+    """
+    total = 0.0
+    for index, kind in enumerate(machine.units):
+        if index % 2 == ODD:
+            a = tempered_field(machine, base, beta, incoming[index], index)
+            total = total + kind.log_partition(a)
+        else:
+            x = layers[index]
+            total = total + x @ tempered_bias(machine, base, beta, index)
+            total = total + kind.log_base(x)
+    return total
+
+
+def odd_inputs(machine, layers):
+    """What comes over the weights to each odd layer; None for the even ones."""
+    return [
+        inputs(machine.params, layers, index) if index % 2 == ODD else None
+        for index in range(len(layers))
+    ]
+
+
+def tempered_sample(machine, base, beta, layers, parity, stream, incoming=None):
+    """The layers of one parity replaced by a sample given the others, at `beta`.
+
+    `incoming` is what comes over the weights to these layers, where it is known.
+    """
+    layers = list(layers)
+    for index in range(parity, len(layers), 2):
+        kind = machine.units[index]
+        over = (
+            inputs(machine.params, layers, index)
+            if incoming is None
+            else incoming[index]
+        )
+        a = tempered_field(machine, base, beta, over, index)
+        layers[index] = kind.sample(kind.mean(a), stream)
+    return layers
+
+
+def tempered_step(machine, base, beta, layers, incoming, stream):
+    """One block Gibbs step at `beta` from even layers to even layers.
+
+    `incoming` is what comes over the weights to the odd layers. The step is reversible
+    with respect to the density of the even layers, which annealing both ways needs.
+    """
+    layers = tempered_sample(machine, base, beta, layers, ODD, stream, incoming)
+    return tempered_sample(machine, base, beta, layers, EVEN, stream)
+
+
+def gain(machine, base, layers):
+    """By how much -E of `machine` is above that of the base machine, (n_rows,)."""
+    total = -energy(machine, layers)
+    for kind, b, x in zip(machine.units, base, layers, strict=True):
+        total = total - x @ b - kind.log_base(x)
+    return total
+
+
+def acceptance(gains, betas, cold, hot):
+    """Probabilities that chains at inverse temperatures `cold` and `hot` change places.
+
+    `gains` (n_betas, n_chains) is their :func:`gain`, `betas` (n_betas, 1).
+    """
+    xp = namespace(gains)
+    log_ratio = (betas[cold, ...] - betas[hot, ...]) * (
+        gains[hot, ...] - gains[cold, ...]
+    )
+    return xp.exp(xp.clip(log_ratio, None, 0.0))
+
+
+def swapped(machine, base, betas, layers, stream):
+    """The layers of tempered chains, some of which changed places with their neighbour.
+
+    The rows of a layer are those of the first of `betas` (n_betas, 1), then those of
+    the second one, and so on. First the pairs 0-1, 2-3, ... then 1-2, 3-4, ... are
+    offered a swap, which leaves the joint distribution as it is.
+    """
+    n_betas, n_rows = betas.shape[0], layers[0].shape[0]
+    xp = namespace(layers[0])
+    shape = (n_betas, n_rows // n_betas)
+    gains = xp.reshape(gain(machine, base, layers), shape)
+    rows = xp.reshape(xp.arange(n_rows, device=device_of(gains)), shape)
+    for first in (0, 1):
+        cold, hot = slice(first, n_betas - 1, 2), slice(first + 1, n_betas, 2)
+        probability = acceptance(gains, betas, cold, hot)
+        swap = stream.uniform(probability.shape) < probability
+        for values in (gains, rows):
+            below, above = values[cold, ...], values[hot, ...]
+            values[cold, ...], values[hot, ...] = (
+                xp.where(swap, above, below),
+                xp.where(swap, below, above),
+            )
+    order = xp.reshape(rows, (-1,))
+    return [xp.take(x, order, axis=0) for x in layers]
