@@ -31,8 +31,8 @@ from ._validation import (
     refuse_empty_columns,
 )
 from .core import algorithms, monitor, optimise, partition, tempering, training
-from .core.backend import Subset, float_dtype, namespace, take_rows, to_numpy
-from .core.early_stopping import EarlyStopping, Progress, split
+from .core.backend import float_dtype, namespace, to_numpy
+from .core.early_stopping import Progress, hold_out
 from .core.machine import Machine, Params
 from .core.streams import Purpose, stream
 
@@ -96,7 +96,8 @@ class BoltzmannMachineBase(
             Not used, present for consistency.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. A row of weight 2 counts as the row twice.
+            Weights of the rows. A row of weight 2 counts as the row twice, but for
+            chance where entries are missing or rows are held out.
 
         Returns
         -------
@@ -167,7 +168,6 @@ class BoltzmannMachineBase(
             self._check_sizes()
             seed, history = self._seed, self.history_
         else:
-            refuse_empty_columns(self, X_given, X)
             seed, history = draw_seed(self.random_state), {}
         settings = self._settings(seed)
         stopping, data = self._hold_out(X, sample_weight, settings)
@@ -176,10 +176,11 @@ class BoltzmannMachineBase(
         else:
             sizes, n_chains = self._hidden_sizes(), self._n_chains()
             state = training.start(*data, sizes, n_chains, settings)
+            refuse_empty_columns(self, X_given, state.mass)
         run = Run(state, history, Progress())
         if going_on and stopping is not None:
             # What has been learnt so far is a candidate for the best.
-            progress, _ = stopping.judge(run.progress, state, state.rows(data[0]))
+            progress, _ = stopping.judge(run.progress, state)
             run = run._replace(progress=progress)
         job = Job((X_given, y), data, settings, stopping, rates, state.epoch)
         return self._finish(job, run, going_on)
@@ -218,9 +219,10 @@ class BoltzmannMachineBase(
             n_done = run.state.epoch - job.first
             if n_done == 0:
                 raise
+            kept = "the best of these is" if job.stopping else "these are"
             warnings.warn(
-                f"Training interrupted by user after {n_done} epochs: these are kept.",
-                stacklevel=4,
+                f"Training interrupted by user after {n_done} epochs: {kept} kept.",
+                stacklevel=5,
             )
         except training.Diverged:
             if going_on:
@@ -252,6 +254,11 @@ class BoltzmannMachineBase(
         digest = functools.cache(lambda: fingerprint(job.data))
         for rate in job.rates[state.epoch - job.first :]:
             if progress.n_without_gain >= self.n_iter_no_change:
+                if self.verbose:
+                    print(
+                        f"[{type(self).__name__}] No gain for {self.n_iter_no_change} "
+                        f"epochs: stopped, and kept those up to {progress.best.epoch}."
+                    )
                 return
             task = context.subcontext(task_name="epoch")
             task.call_on_fit_task_begin(estimator=self, X=given[0], y=given[1])
@@ -266,7 +273,7 @@ class BoltzmannMachineBase(
                     before, state.params, steps * rate
                 )
                 if stopping is not None:
-                    progress, judged = stopping.judge(progress, state, rows)
+                    progress, judged = stopping.judge(progress, state)
                     measured |= judged
             history = longer(history, measured, state.epoch)
             run = Run(state, history, progress)
@@ -299,26 +306,21 @@ class BoltzmannMachineBase(
         """Early stopping with its rows, if asked for; the rows and weights left."""
         if not self.early_stopping:
             return None, (X, sample_weight)
-        draws = stream(settings.seed, Purpose.VALIDATION, sample_weight)
-        left, held_out = split(X, sample_weight, self.validation_fraction, draws)
-        n_left, n_held_out = left.shape[0], held_out.shape[0]
-        left_weights = take_rows(sample_weight, left, sample_weight.dtype)
-        if n_held_out == 0 or n_left == 0 or training.total(left_weights) == 0.0:
+        stopping, left = hold_out(
+            X, sample_weight, self.validation_fraction, self.tol, settings
+        )
+        n_held_out, n_left = (
+            part[0].shape[0] for part in (stopping.held_out, stopping.compared)
+        )
+        if n_held_out == 0 or n_left == 0:
             raise ValueError(
-                f"Of {X.shape[0]} rows, early_stopping would hold out {n_held_out} "
-                "complete rows of positive weight for validation, and leave "
-                f"{n_left} to fit to. Give more rows without NaN, lower "
-                f"validation_fraction ({self.validation_fraction:g}), or set "
+                f"early_stopping holds out {n_held_out} of the {n_held_out + n_left} "
+                "rows that have no missing entry and a positive weight, and leaves "
+                f"{n_left}: it takes at least one of either. Give more such rows, set "
+                f"validation_fraction (now {self.validation_fraction:g}) lower, or set "
                 "early_stopping=False."
             )
-        stopping = EarlyStopping(
-            rows=Subset(X, held_out),
-            weights=take_rows(sample_weight, held_out, sample_weight.dtype),
-            compared=draws.permutation(n_left)[:n_held_out],
-            tol=self.tol,
-            settings=settings,
-        )
-        return stopping, (Subset(X, left), left_weights)
+        return stopping, left
 
     def _print(self, job, run, seconds):
         last = {name: values[-1] for name, values in run.history.items()}

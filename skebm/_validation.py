@@ -1,5 +1,6 @@
 """What users give, checked once, before anything changes."""
 
+import math
 import warnings
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.utils.validation import (
     _get_feature_names,
 )
 
-from .core.backend import has_nan, namespace, to_numpy
+from .core.backend import blocks, has_nan, namespace, to_numpy
 
 
 def check_rows(estimator, X, *, method, new=False, missing=False):
@@ -40,7 +41,7 @@ def check_rows(estimator, X, *, method, new=False, missing=False):
         input_name="X",
     )
     if not missing or sparse.issparse(checked):
-        refuse_nan(estimator, checked, method)
+        refuse_nan(estimator, checked, method, missing)
     if not new:
         _check_n_features(estimator, checked, reset=False)
     warn_out_of_range(estimator, checked)
@@ -58,47 +59,54 @@ def refuse_without_dispatch(estimator):
         )
 
 
-def refuse_nan(estimator, X, method):
-    """Raise an error that says how to fill missing entries."""
+def refuse_nan(estimator, X, method, missing):
+    """Raise an error that says what to do about missing entries."""
     try:
         assert_all_finite(X, input_name="X")
     except ValueError as error:
-        name = type(estimator).__name__
+        name = f"{type(estimator).__name__}.{method}"
         raise ValueError(
-            f"Input X contains NaN. {name}.{method} takes missing entries in "
-            "dense arrays: call X.toarray()."
-            if sparse.issparse(X)
-            else f"Input X contains NaN. {name}.{method} takes complete rows: fill the "
-            "missing entries first, with `impute`."
+            f"Input X contains NaN. {name} takes missing entries only in dense arrays: "
+            "call X.toarray()."
+            if missing
+            else f"Input X contains NaN. {name} takes complete rows: fill the missing "
+            "entries first, with `impute`."
         ) from error
 
 
-def refuse_empty_columns(estimator, X_given, X):
-    """Raise an error that names the columns of X in which all entries are missing."""
-    if not has_nan(X):
+def refuse_empty_columns(estimator, X, mass):
+    """Raise an error that names the columns of X without any observed entry.
+
+    `mass` is the weight of the observed entries, a number if none is missing.
+    """
+    if isinstance(mass, float):
         return
-    xp = namespace(X)
-    empty = to_numpy(xp.nonzero(xp.all(xp.isnan(X), axis=0))[0])
+    empty = to_numpy(namespace(mass).nonzero(mass == 0.0)[0])
     if empty.size:
-        names = _get_feature_names(X_given)
+        names = _get_feature_names(X)
         named = [str(i) if names is None else f"{i} ({names[i]!r})" for i in empty[:5]]
         more = "" if empty.size <= 5 else f" and {empty.size - 5} more"
         raise ValueError(
             f"{type(estimator).__name__} cannot learn columns of X that hold nothing "
-            f"but NaN: {', '.join(named)}{more}. Leave them out, or fill them, for "
-            "example with sklearn.impute.SimpleImputer(keep_empty_features=True)."
+            f"but NaN in the rows to fit to: {', '.join(named)}{more}. Leave them out, "
+            "or fill them, for example with "
+            "sklearn.impute.SimpleImputer(keep_empty_features=True)."
         )
 
 
 def warn_out_of_range(estimator, X):
     """Warn about values that are no probabilities of a binary unit."""
-    values = X.data if sparse.issparse(X) else X
+    values = X.data[:, None] if sparse.issparse(X) else X
     xp = namespace(values)
     if 0 in values.shape or values.dtype == xp.bool:
         return
-    if has_nan(values):
-        values = xp.where(xp.isnan(values), 0.0, values)
-    low, high = float(xp.min(values)), float(xp.max(values))
+    low, high = math.inf, -math.inf
+    for rows in blocks(values.shape[0]):
+        least = most = values[rows, ...]
+        if has_nan(least):
+            missing = xp.isnan(least)
+            least, most = (xp.where(missing, x, least) for x in (math.inf, -math.inf))
+        low, high = min(low, float(xp.min(least))), max(high, float(xp.max(most)))
     if low < 0.0 or high > 1.0:
         warnings.warn(
             f"{type(estimator).__name__} expects values in [0, 1], the probabilities "

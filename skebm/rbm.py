@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import BoltzmannMachineBase, draw_seed
 from ._validation import check_hidden, check_rows, check_states
-from .core.backend import by_blocks, float_dtype, has_nan, namespace
+from .core.backend import by_blocks, float_dtype, has_nan
 from .core.machine import (
     EVEN,
     ODD,
@@ -17,7 +17,7 @@ from .core.machine import (
     means,
     pseudo_log_likelihood,
 )
-from .core.missing import expected
+from .core.missing import expected, observed_in, started
 from .core.sampling import conditional_mean, gibbs, hold, independent_layers
 from .core.streams import Purpose, stream
 from .core.units import Bernoulli
@@ -86,12 +86,13 @@ class BernoulliRBM(BoltzmannMachineBase):
         to epoch, to stop when it no longer grows, and to keep the parameters of the
         epoch where it was best. That takes log Z in each epoch: see the user guide.
     validation_fraction : float, default=0.1
-        Share of the rows that are held out, for `early_stopping`. They are drawn from
-        those without missing entries.
-    n_iter_no_change : int, default=10
+        Share that is held out, for `early_stopping`, of the rows that have no missing
+        entry and a positive weight.
+    n_iter_no_change : int, default=5
         Number of epochs in a row without a gain after which `early_stopping` stops.
     tol : float, default=0.01
-        Least difference to the best mean log-likelihood, in nats, that is a gain.
+        Least difference to the best mean log-likelihood, in nats, that is a gain; two
+        standard errors of log Z, where these are more.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     warm_start : bool, default=False
@@ -125,7 +126,8 @@ class BernoulliRBM(BoltzmannMachineBase):
         the mean gradient. With `early_stopping`, also "validation_log_likelihood", the
         mean of the rows held out, and "free_energy_gap", by how much their mean free
         energy is above that of as many rows of the fit: where it grows, the model
-        overfits.
+        overfits. NaN stands for epochs in which a quantity was not measured. Where
+        entries of the rows are missing, those last drawn for them are measured.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -192,7 +194,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         sparsity_cost=0.1,
         early_stopping=False,
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change=5,
         tol=0.01,
         shuffle=True,
         warm_start=False,
@@ -375,7 +377,7 @@ class BernoulliRBM(BoltzmannMachineBase):
             start = [check_states(init, "init", shape, array)]
         if given is not None:
             given = check_states(given, "given", shape, array, allow_nan=True)
-            held = (~namespace(given).isnan(given), given)
+            held = observed_in(given)
         layers = hold([*start, None], held)
         return gibbs(machine, layers, n_gibbs_steps, draws, held)[0]
 
@@ -405,11 +407,9 @@ class BernoulliRBM(BoltzmannMachineBase):
         mean = self._training["means"][0]
 
         def fill(rows):
-            held = (~namespace(rows).isnan(rows), rows)
-            start = independent_layers(machine.units[:1], [mean], rows.shape[0], draws)
-            burn_in = n_gibbs_steps // 5
+            layers, burn_in = started(machine, rows, mean, draws), n_gibbs_steps // 5
             return conditional_mean(
-                machine, [*start, None], held, burn_in, n_gibbs_steps, draws
+                machine, layers, observed_in(rows), burn_in, n_gibbs_steps, draws
             )
 
         return by_blocks(fill, X, float_dtype(X))

@@ -10,10 +10,8 @@ from skebm.core import early_stopping, training
 from skebm.core.early_stopping import EarlyStopping, Progress
 from skebm.core.machine import Machine
 from skebm.core.partition import exact
-from skebm.core.streams import Purpose, stream
 
 from .enumeration import log_likelihood
-from .machines import random_machine
 from .test_training import settings_of
 
 
@@ -29,14 +27,16 @@ def annealed_along(n_epochs, monkeypatch, seed=0):
     X, weights = noisy_patterns(), np.ones(60)
     settings = settings_of(seed=seed)
     state = training.start(X, weights, (3,), 10, settings)
-    n_betas, chains, errors, taken = early_stopping.FIRST_BETAS, None, [], []
+    progress = Progress(early_stopping.FIRST_BETAS)
+    errors, taken = [], []
     for _ in range(n_epochs):
         state = training.train_epoch(state, X, weights, 0.1, settings)
-        value, n_betas, chains = early_stopping.log_partition(
-            state, settings, n_betas, chains
+        value, error, progress = early_stopping.annealed_log_z(
+            progress, state, settings
         )
+        assert 0.0 < error < 0.3
         errors.append(value - exact(Machine(settings.units, state.params)).value)
-        taken.append(n_betas)
+        taken.append(progress.n_betas)
     return np.array(errors), taken
 
 
@@ -73,15 +73,28 @@ def test_chains_of_log_z_go_on_from_epoch_to_epoch(monkeypatch):
     assert len(starts[1][1]) == early_stopping.N_RUNS
 
 
+def test_temperatures_fall_again_and_epochs_differ(monkeypatch):
+    monkeypatch.setattr(early_stopping, "MAX_EXACT_UNITS", 0)
+    X, settings = noisy_patterns(), settings_of()
+    state = training.start(X, np.ones(60), (3,), 10, settings)
+    log_z = early_stopping.annealed_log_z
+    assert log_z(Progress(400), state, settings)[2].n_betas == 200
+    later = state._replace(epoch=1)
+    assert (
+        log_z(Progress(), state, settings)[0] != log_z(Progress(), later, settings)[0]
+    )
+
+
 def judged(X, n_epochs, tol=0.0, weights=None, **changed):
     weights = np.ones(len(X)) if weights is None else weights
     settings = settings_of(**changed)
-    stopping = EarlyStopping(X[:20], weights[:20], np.arange(20), tol, settings)
+    held_out, compared = (X[:20], weights[:20]), (X[20:40], weights[20:40])
+    stopping = EarlyStopping(held_out, compared, tol, settings)
     state = training.start(X[20:], weights[20:], (3,), 10, settings)
     progress, states, measured = Progress(), [], []
     for _ in range(n_epochs):
         state = training.train_epoch(state, X[20:], weights[20:], 0.1, settings)
-        progress, numbers = stopping.judge(progress, state, X[20:])
+        progress, numbers = stopping.judge(progress, state)
         states.append(state)
         measured.append(numbers)
     return progress, states, measured
@@ -92,36 +105,54 @@ def test_score_and_gap_are_those_of_enumeration(rng):
     _, states, measured = judged(X, 3, weights=weights)
     for state, numbers in zip(states, measured, strict=True):
         held_out = log_likelihood(*state.params, X[:20], weights[:20])
-        fitted = log_likelihood(*state.params, X[20:40])
+        fitted = log_likelihood(*state.params, X[20:40], weights[20:40])
         assert_allclose(numbers["validation_log_likelihood"], held_out)
         assert_allclose(numbers["free_energy_gap"], fitted - held_out)
 
 
-def test_best_state_and_epochs_without_gain(monkeypatch):
+@pytest.mark.parametrize(("tol", "error"), [(0.1, 0.0), (0.0, 0.05)])
+def test_best_state_and_epochs_without_gain(tol, error, monkeypatch):
+    """A gain is more than tol, and more than two standard errors."""
     monkeypatch.setattr(early_stopping, "mean_free_energy", lambda *args: next(scores))
-    no_log_z = exact(random_machine((2, 1))[0])._replace(value=0.0)
-    monkeypatch.setattr(early_stopping, "exact", lambda machine: no_log_z)
+    monkeypatch.setattr(
+        early_stopping, "annealed_log_z", lambda progress, *args: (0.0, error, progress)
+    )
     scores = iter([5.0, 0, 4.0, 0, 3.95, 0, 3.92, 0, 6.0, 0])
-    progress, states, _ = judged(noisy_patterns(), 5, tol=0.1)
+    progress, states, _ = judged(noisy_patterns(), 5, tol=tol)
     assert progress.best_score == -3.92
     assert progress.best.epoch == states[3].epoch
     assert progress.n_without_gain == 3
 
 
-def test_split_takes_complete_rows_that_weigh_something():
-    X = np.zeros((50, 2))
+def test_best_state_leaves_completed_rows_behind():
+    X = noisy_patterns()
+    X[30:, 0] = np.where(np.arange(30) % 2, np.nan, 1.0)
+    progress, *_ = judged(X, 1)
+    assert progress.best.completed is None
+
+
+def test_rows_held_out_are_complete_and_weigh_something():
+    X = np.arange(100.0).reshape(50, 2) / 100
     X[:10, 1] = np.nan
-    weights = np.ones(50)
+    weights = np.linspace(1.0, 2.0, 50)
     weights[10:20] = 0.0
-    draws = stream(0, Purpose.VALIDATION, weights)
-    left, held_out = early_stopping.split(X, weights, 0.25, draws)
-    assert len(held_out) == 8
+    parts = {}
+    for seed in (0, 1):
+        stopping, left = early_stopping.hold_out(
+            X, weights, 0.25, 0.0, settings_of(seed=seed)
+        )
+        parts[seed] = stopping.held_out[0].index
+    held_out, compared = stopping.held_out[0].index, stopping.compared[0].index
+    assert len(held_out) == len(compared) == 8
     assert held_out.min() >= 20
-    assert_array_equal(np.sort(np.concatenate([left, held_out])), np.arange(50))
-    other = stream(1, Purpose.VALIDATION, weights)
-    assert not np.array_equal(
-        early_stopping.split(X, weights, 0.25, other)[1], held_out
-    )
+    assert compared.min() >= 20
+    assert_array_equal(held_out, np.sort(held_out))
+    kept = left[0].index
+    assert_array_equal(np.sort(np.concatenate([kept, held_out])), np.arange(50))
+    assert set(compared) < set(kept)
+    for rows, found in (stopping.held_out, stopping.compared, left):
+        assert_array_equal(found, weights[rows.index])
+    assert not np.array_equal(parts[0], parts[1])
 
 
 OVERFITTING = {
@@ -140,10 +171,11 @@ def parameters(rbm):
     return [rbm.components_.copy(), rbm.intercept_hidden_, rbm.intercept_visible_]
 
 
-def held_out_rows(rbm, X):
-    weights = np.ones(len(X))
-    draws = stream(rbm._seed, Purpose.VALIDATION, weights)
-    return X[early_stopping.split(X, weights, rbm.validation_fraction, draws)[1]]
+def held_out_numbers(rbm, X):
+    weights, settings = np.ones(len(X)), settings_of(seed=rbm._seed)
+    share = rbm.validation_fraction
+    stopping, _ = early_stopping.hold_out(X, weights, share, 0.0, settings)
+    return stopping.held_out[0].index
 
 
 def test_stops_and_keeps_the_best_epoch():
@@ -152,15 +184,13 @@ def test_stops_and_keeps_the_best_epoch():
     curve = rbm.history_["validation_log_likelihood"]
     assert rbm.n_iter_ == len(curve) < 200
     assert np.argmax(curve) == len(curve) - 1 - rbm.n_iter_no_change
-    assert_allclose(rbm.score(held_out_rows(rbm, X)), max(curve), rtol=1e-6)
+    assert_allclose(rbm.score(X[held_out_numbers(rbm, X)]), max(curve), rtol=1e-6)
 
 
 def test_held_out_rows_take_no_part_in_the_fit():
     X = noisy_patterns()
     rbm = BernoulliRBM(**{**OVERFITTING, "n_iter": 1}).fit(X)
-    weights = np.ones(60)
-    draws = stream(rbm._seed, Purpose.VALIDATION, weights)
-    held_out = early_stopping.split(X, weights, 0.4, draws)[1]
+    held_out = held_out_numbers(rbm, X)
     X[held_out] = 1 - X[held_out]
     other = BernoulliRBM(**{**OVERFITTING, "n_iter": 1}).fit(X)
     for x, y in zip(parameters(rbm), parameters(other), strict=True):
@@ -202,9 +232,12 @@ def test_same_scores_from_sparse_rows():
     assert_allclose(one.components_, other.components_)
 
 
-def test_verbose_prints_the_score(capsys):
-    BernoulliRBM(3, n_iter=1, early_stopping=True, verbose=1).fit(noisy_patterns())
-    assert "validation score = -" in capsys.readouterr().out
+def test_verbose_prints_the_score_and_the_stop(capsys):
+    rbm = BernoulliRBM(**OVERFITTING, verbose=1).fit(noisy_patterns())
+    best = 1 + np.argmax(rbm.history_["validation_log_likelihood"])
+    printed = capsys.readouterr().out
+    assert printed.count("validation score = -") == rbm.n_iter_
+    assert f"No gain for 5 epochs: stopped, and kept those up to {best}." in printed
 
 
 def test_partial_fit_and_too_few_rows_are_errors_that_change_nothing():
@@ -214,12 +247,12 @@ def test_partial_fit_and_too_few_rows_are_errors_that_change_nothing():
     rbm.set_params(early_stopping=True, warm_start=True)
     with pytest.raises(ValueError, match="partial_fit does not support"):
         rbm.partial_fit(X)
-    with pytest.raises(ValueError, match=r"hold out 1 complete.*leave 0"):
+    with pytest.raises(ValueError, match=r"holds out 1 of the 1 rows.*leaves 0"):
         rbm.fit(X[:1])
     gaps = X.copy()
     gaps[:, 0] = np.where(np.arange(60) % 2, np.nan, 1)
     gaps[:, 1] = np.where(np.arange(60) % 2, 1, np.nan)
-    with pytest.raises(ValueError, match=r"hold out 0 complete.*leave 60"):
+    with pytest.raises(ValueError, match=r"holds out 0 of the 0 rows.*leaves 0"):
         rbm.fit(gaps)
     for x, y in zip(before, parameters(rbm), strict=True):
         assert_array_equal(x, y)

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skebm import BernoulliRBM
-from skebm.core import missing, training
+from skebm.core import algorithms, missing, training
 from skebm.core.streams import Purpose, stream
 
 from .enumeration import Enumeration
@@ -38,12 +38,9 @@ ROW = np.array([np.nan, 1.0, np.nan, 0.0])
 def completed_many_times(machine, steps=20, n=20_000):
     X = np.tile(ROW, (n, 1))
     rows = missing.first_completed(machine, X, np.full(4, 0.5), draws())
-    kept = []
     batches, last = [(X, None)], [(rows, None)]
-    yielded = missing.redrawn(machine, batches, last, steps, draws(1), kept)
-    ((completed, _),) = yielded
-    assert kept[0] is completed
-    return completed
+    yielded = missing.redrawn(machine, batches, last, steps, draws(1))
+    return next(yielded)[0]
 
 
 def test_missing_entries_follow_their_distribution_given_the_observed_ones():
@@ -188,11 +185,15 @@ def test_a_column_without_any_value_is_an_error_that_names_it():
     X[:, 1] = np.nan
     rbm = BernoulliRBM(2)
     for fit in (rbm.fit, rbm.partial_fit):
-        with pytest.raises(ValueError, match=r"nothing but NaN: 1\. .*Imputer"):
+        with pytest.raises(ValueError, match=r"nothing but NaN .*: 1\. .*Imputer"):
             fit(X)
+    X[0, 1] = 1.0  # observed, but without weight
+    with pytest.raises(ValueError, match="nothing but NaN"):
+        rbm.fit(X, sample_weight=[0, 1, 1, 1])
     assert not hasattr(rbm, "n_iter_")
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(ValueError, match=r"nothing but NaN: 1 \('age'\)"):
+    X[0, 1] = np.nan
+    with pytest.raises(ValueError, match=r"nothing but NaN .*: 1 \('age'\)"):
         rbm.fit(pandas.DataFrame(X, columns=["sex", "age", "height"]))
 
 
@@ -212,3 +213,86 @@ def test_other_methods_say_how_to_fill_gaps(method):
     rbm = BernoulliRBM(2, random_state=0).fit(np.eye(3))
     with pytest.raises(ValueError, match=r"complete rows.*impute"):
         getattr(rbm, method)([[0.0, np.nan, 1.0]])
+
+
+def test_no_two_random_streams_of_a_training_are_the_same(monkeypatch):
+    keys = []
+
+    def spy(seed, purpose, array, index=0):
+        keys.append((purpose, index))
+        return stream(seed, purpose, array, index)
+
+    monkeypatch.setattr(training, "stream", spy)
+    X = with_gaps(np.random.default_rng(0).uniform(size=(60, 6)))
+    weights, settings = np.ones(60), settings_of()
+    state = training.start(X, weights, (3,), 5, settings)
+    for _ in range(3):
+        state = training.train_epoch(state, X, weights, 0.1, settings)
+        state = training.join(state, X, weights, settings)
+    assert len(set(keys)) == len(keys) == 14
+
+
+@pytest.mark.parametrize("part", ["first", "redrawn"])
+def test_missing_entries_take_enough_steps(part):
+    weights, biases = random_arrays((4, 3), seed=0, scale=2.0)
+    machine, oracle = machine_of(weights, biases), Enumeration(weights, biases)
+    p, x = oracle.given({0: ROW}), oracle.layers[0]
+    X = np.tile(ROW, (20_000, 1))
+    if part == "first":
+        rows = missing.first_completed(machine, X, np.full(4, 0.5), draws())
+    else:
+        batches, far = [(X, None)], [(np.nan_to_num(X), None)]
+        rows, _ = next(missing.redrawn(machine, batches, far, 20, draws(1)))
+    assert standard_errors(rows, x.T @ (p[:, None] * x)).max() < 5
+
+
+def test_missing_entries_take_the_steps_of_the_algorithm(monkeypatch):
+    taken = []
+    redrawn = missing.redrawn
+
+    def spy(machine, batches, completed, n_steps, draws):
+        taken.append(n_steps)
+        return redrawn(machine, batches, completed, n_steps, draws)
+
+    monkeypatch.setattr(training, "redrawn", spy)
+    X = with_gaps(np.random.default_rng(0).uniform(size=(30, 6)))
+    trained(X, 1, algorithm=algorithms.PersistentChains(3))
+    assert taken == [3]
+
+
+def test_first_chains_start_at_the_means(monkeypatch):
+    monkeypatch.setattr(missing, "FIRST_STEPS", 0)
+    machine, _ = random_machine((4, 3))
+    mean = np.array([0.2, 0.5, 0.7, 0.9])
+    X = np.full((20_000, 4), np.nan)
+    rows = missing.first_completed(machine, X, mean, draws())
+    assert_allclose(rows.mean(axis=0), mean, atol=0.02)
+
+
+def test_mean_field_converges_from_the_means():
+    """Of two solutions, the one that is nearer to where it starts."""
+    machine = machine_of([np.full((4, 1), 3.0)], [np.full(4, -1.5), np.full(1, -6.0)])
+    row = np.full((1, 4), np.nan)
+    low = missing.expected(machine, row, np.full(4, 0.1))
+    high = missing.expected(machine, row, np.full(4, 0.9))
+    assert low.max() < 0.3 < 0.7 < high.min()
+    assert_allclose(missing.expected(machine, row, high[0]), high, atol=1e-6)
+
+
+def test_dtype_of_the_features_of_gaps(rng):
+    X = rng.uniform(size=(9, 4))
+    rbm = BernoulliRBM(3, random_state=0).fit(X)
+    assert rbm.transform(with_gaps(X).astype(np.float32)).dtype == np.float32
+
+
+def test_rows_without_gaps_after_rows_with_gaps(rng):
+    """Nothing of the rows before may stay."""
+    X = rng.uniform(size=(20, 4))
+    settings, ones = settings_of(), np.ones(20)
+    state = training.start(with_gaps(X), ones, (3,), 5, settings)
+    assert training.join(state, X, ones, settings).completed is None
+
+
+def test_values_out_of_range_beside_gaps_warn():
+    with pytest.warns(UserWarning, match="ranges from 1 to 3"):
+        BernoulliRBM(2, random_state=0).fit([[1, np.nan], [3, 1]])

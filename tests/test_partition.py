@@ -15,6 +15,7 @@ from .machines import (
     machine_of,
     random_arrays,
     random_machine,
+    standard_errors,
 )
 
 
@@ -171,3 +172,29 @@ def test_log_mean_exp_and_its_error():
     w = np.exp(x)
     assert_allclose(value, 1000.0 + np.log(w.mean()))
     assert_allclose(error, w.std(ddof=1) / np.sqrt(500) / w.mean())
+
+
+def test_settled_chains_have_run_all_their_steps():
+    weights, biases = random_arrays((4, 3), seed=0, scale=2.0)
+    machine, oracle = machine_of(weights, biases), Enumeration(weights, biases)
+    x, p = oracle.layers[0], oracle.probabilities
+    moments, chains = x.T @ (p[:, None] * x), [None, np.zeros((7, 3))]
+    found = [partition.settled(machine, chains, 20_000, n, draws(0)) for n in (50, 1)]
+    assert standard_errors(found[0][0], moments).max() < 5
+    assert standard_errors(found[1][0], moments).max() > 5
+
+
+def test_bounds_enclose_all_three_estimates(monkeypatch):
+    machine, _ = random_machine((4, 3))
+    rng = np.random.default_rng(0)
+    up, down = rng.normal(1.0, 1.0, 50), rng.normal(0.5, 1.0, 50)
+    logs = iter([up, down])
+    monkeypatch.setattr(partition, "anneal", lambda *args: next(logs))
+    samples = [np.zeros((50, 4)), None]
+    found = partition.annealed(machine, zero_base(machine), samples, 5, draws(0))
+    forward, reverse = partition.log_mean_exp(up), partition.log_mean_exp(down)
+    bennett = partition.acceptance_ratio(up, down)
+    estimates = np.array([forward[0], -reverse[0], bennett[0]]) + 7 * np.log(2)
+    margins = 2 * np.array([forward[1], reverse[1], bennett[1]])
+    assert_allclose(found.lower, min(estimates - margins))
+    assert_allclose(found.upper, max(estimates + margins))

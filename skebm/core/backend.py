@@ -110,7 +110,10 @@ def by_blocks(function, X, dtype):
 
 
 def has_nan(X):
-    """Whether any entry of a dense matrix is NaN, as a bool; sparse ones have none."""
+    """Whether any entry of a dense matrix is NaN, as a bool; sparse ones have none.
+
+    Of a subset: whether any entry of the whole is.
+    """
     if isinstance(X, Subset):
         return has_nan(X.X)
     if sparse.issparse(X) or not namespace(X).isdtype(X.dtype, "real floating"):

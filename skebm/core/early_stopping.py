@@ -7,8 +7,8 @@ as the error asks for.
 import math
 from typing import NamedTuple
 
-from .backend import Subset, by_blocks, has_nan, namespace, zeros
-from .machine import ODD, Machine, free_energy, sample
+from .backend import Subset, by_blocks, has_nan, namespace
+from .machine import Machine, free_energy
 from .partition import annealed, exact, settled, smaller_side
 from .streams import Purpose, stream
 from .tempering import base_biases
@@ -24,25 +24,6 @@ N_RUNS, FIRST_BETAS, MAX_BETAS = 100, 100, 800
 HIGH_ERROR, LOW_ERROR = 0.25, 0.1
 
 
-def log_partition(state, settings, n_betas, chains):
-    """log Z of the state's machine, and how many temperatures to start from next."""
-    machine, mean = Machine(settings.units, state.params), state.means[0]
-    if smaller_side(state.params)[1] <= MAX_EXACT_UNITS:
-        return exact(machine).value, n_betas, chains
-    base = base_biases(settings.units, state.params, mean)
-    draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch)
-    chains = state.samples() if chains is None else chains
-    while True:
-        chains = settled(machine, chains, N_RUNS, n_betas, draws)
-        log_z = annealed(machine, base, chains, n_betas, draws)
-        chains = sample(machine, chains, ODD, draws)
-        if log_z.std_error <= HIGH_ERROR or n_betas >= MAX_BETAS:
-            break
-        n_betas *= 2
-    fewer = log_z.std_error < LOW_ERROR and n_betas > FIRST_BETAS
-    return log_z.value, n_betas // 2 if fewer else n_betas, chains
-
-
 class Progress(NamedTuple):
     """Where early stopping stands: all that it carries from epoch to epoch."""
 
@@ -53,42 +34,60 @@ class Progress(NamedTuple):
     n_without_gain: int = 0
 
 
-class EarlyStopping(NamedTuple):
-    """The held-out rows with their weights, and the rule.
+def annealed_log_z(progress, state, settings):
+    """log Z of the state's machine, its standard error, and the progress after that.
 
-    A gain is a mean log-likelihood above the best so far by more than `tol`. The
-    numbers `compared` are of training rows, to compare the free energies with.
+    The chains are not those of the training, which lag behind the parameters.
+    """
+    machine, mean = Machine(settings.units, state.params), state.means[0]
+    if smaller_side(state.params)[1] <= MAX_EXACT_UNITS:
+        return exact(machine).value, 0.0, progress
+    base = base_biases(settings.units, state.params, mean)
+    draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch + 1)
+    n_betas, chains = progress.n_betas, progress.chains
+    if chains is None:
+        chains = state.samples()
+    while True:
+        chains = settled(machine, chains, N_RUNS, n_betas, draws)
+        log_z = annealed(machine, base, chains, n_betas, draws)
+        if log_z.std_error <= HIGH_ERROR or n_betas >= MAX_BETAS:
+            break
+        n_betas *= 2
+    if log_z.std_error < LOW_ERROR and n_betas > FIRST_BETAS:
+        n_betas //= 2
+    progress = progress._replace(n_betas=n_betas, chains=chains)
+    return log_z.value, log_z.std_error, progress
+
+
+class EarlyStopping(NamedTuple):
+    """The rows held out, (rows, weights), as many of the fit, and the rule.
+
+    A gain is a mean log-likelihood above the best so far by more than `tol`, and by
+    more than two standard errors of log Z.
     """
 
-    rows: object
-    weights: object
-    compared: object
+    held_out: tuple
+    compared: tuple
     tol: float
     settings: object
 
-    def judge(self, progress, state, X):
-        """Progress with the state counted in, and numbers for the history.
-
-        X are the training rows, without NaN.
-        """
-        log_z, n_betas, chains = log_partition(
-            state, self.settings, progress.n_betas, progress.chains
-        )
+    def judge(self, progress, state):
+        """Progress with the state counted in, and numbers for the history."""
+        log_z, error, progress = annealed_log_z(progress, state, self.settings)
         machine = Machine(self.settings.units, state.params)
-        held_out = mean_free_energy(machine, self.rows, self.weights)
-        equal = zeros(self.compared.shape, self.weights) + 1.0
-        training = mean_free_energy(machine, Subset(X, self.compared), equal)
+        held_out = mean_free_energy(machine, *self.held_out)
         score = -held_out - log_z
-        gained = score > progress.best_score + self.tol
-        best, best_score = progress.best, progress.best_score
-        if score > best_score:
-            best, best_score = state._replace(completed=None), score
-        n_without_gain = 0 if gained else progress.n_without_gain + 1
         measured = {
             "validation_log_likelihood": score,
-            "free_energy_gap": held_out - training,
+            "free_energy_gap": held_out - mean_free_energy(machine, *self.compared),
         }
-        return Progress(n_betas, chains, best, best_score, n_without_gain), measured
+        gained = score > progress.best_score + max(self.tol, 2.0 * error)
+        n_without_gain = 0 if gained else progress.n_without_gain + 1
+        progress = progress._replace(n_without_gain=n_without_gain)
+        if score > progress.best_score:
+            best = state._replace(completed=None)
+            progress = progress._replace(best=best, best_score=score)
+        return progress, measured
 
 
 def mean_free_energy(machine, rows, weights):
@@ -97,22 +96,30 @@ def mean_free_energy(machine, rows, weights):
     return float(weights @ energies) / float(namespace(weights).sum(weights))
 
 
-def split(X, sample_weight, fraction, stream):
-    """Numbers of the rows for training, and of those held out.
+def hold_out(X, sample_weight, fraction, tol, settings):
+    """Early stopping with rows held out of X; the rows and weights that are left.
 
     Held out is the fraction, rounded up, of the rows that are complete and weigh
-    something; at most all of them.
+    something. Rows of this kind that are left are compared with them; there may be
+    none.
     """
     suitable = sample_weight > 0.0
     xp = namespace(suitable)
     if has_nan(X):
         suitable &= by_blocks(lambda x: ~xp.any(xp.isnan(x), axis=1), X, X.dtype)
-    numbers = xp.nonzero(suitable)[0]
-    n_rows = numbers.shape[0]
-    numbers = xp.take(numbers, stream.permutation(n_rows))
-    n_held_out = math.ceil(fraction * n_rows)
-    others = xp.nonzero(~suitable)[0]
-    return (
-        xp.sort(xp.concat([numbers[n_held_out:], others])),
-        xp.sort(numbers[:n_held_out]),
+    numbers, others = xp.nonzero(suitable)[0], xp.nonzero(~suitable)[0]
+    draws = stream(settings.seed, Purpose.VALIDATION, sample_weight)
+    numbers = xp.take(numbers, draws.permutation(numbers.shape[0]))
+    n_held_out = math.ceil(fraction * numbers.shape[0])
+    kept = numbers[n_held_out:]
+
+    def rows(numbers):
+        return Subset(X, numbers), xp.take(sample_weight, numbers)
+
+    stopping = EarlyStopping(
+        held_out=rows(xp.sort(numbers[:n_held_out])),
+        compared=rows(kept[: min(n_held_out, kept.shape[0])]),
+        tol=tol,
+        settings=settings,
     )
+    return stopping, rows(xp.sort(xp.concat([kept, others])))

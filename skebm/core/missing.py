@@ -21,20 +21,24 @@ def observed_in(rows):
     return ~namespace(rows).isnan(rows), rows
 
 
+def started(machine, rows, visible_mean, stream):
+    """Layers with the missing entries of the rows drawn from independent units."""
+    means = [visible_mean]
+    visible = independent_layers(machine.units[:1], means, rows.shape[0], stream)
+    return hold([*visible, None], observed_in(rows))
+
+
 def first_completed(machine, X, visible_mean, stream):
     """All rows of X, dense, with their missing entries drawn from short chains."""
 
     def complete(rows):
-        held = observed_in(rows)
-        means = [visible_mean]
-        start = independent_layers(machine.units[:1], means, rows.shape[0], stream)
-        layers = hold([*start, None], held)
-        return gibbs(machine, layers, FIRST_STEPS, stream, held)[0]
+        layers = started(machine, rows, visible_mean, stream)
+        return gibbs(machine, layers, FIRST_STEPS, stream, observed_in(rows))[0]
 
     return by_blocks(complete, X, visible_mean.dtype)
 
 
-def redrawn(machine, batches, completed, n_steps, stream, kept):
+def redrawn(machine, batches, completed, n_steps, stream):
     """The batches with the missing entries of their rows drawn anew.
 
     Parameters
@@ -45,19 +49,20 @@ def redrawn(machine, batches, completed, n_steps, stream, kept):
         The same batches, with NaN, and as they were last completed.
     n_steps : int
         Gibbs steps that a row's chain takes.
-    kept : list
-        The completed rows of each batch are put here.
     """
     for (rows, weights), (last, _) in zip(batches, completed, strict=True):
-        layers = gibbs(machine, [last, None], n_steps, stream, observed_in(rows))
-        kept.append(layers[0])
-        yield layers[0], weights
+        layers = [last, None]
+        yield gibbs(machine, layers, n_steps, stream, observed_in(rows))[0], weights
 
 
 def in_first_order(batches, order):
-    """The rows of the batches in one array, where `order` was their order."""
+    """The rows of the batches in one array, where `order` was their order.
+
+    Uses up the list of batches, to hold no more copies than needed.
+    """
     xp = namespace(batches[0])
     rows = xp.concat(batches)
+    batches.clear()
     return rows if order is None else take_rows(rows, xp.argsort(order), rows.dtype)
 
 

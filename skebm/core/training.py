@@ -55,11 +55,7 @@ class State(NamedTuple):
 
 
 class Diverged(FloatingPointError):
-    """Parameters that are no longer finite; `state` is the last epoch's that were."""
-
-    def __init__(self, state):
-        super().__init__("training diverged")
-        self.state = state
+    """Parameters that are no longer finite."""
 
 
 class Sparsity(NamedTuple):
@@ -140,7 +136,7 @@ def join(state, X, sample_weight, settings):
     new_mean, new_mass = column_means(X, sample_weight)
     mass = state.mass + new_mass
     mean, *hidden = state.means
-    mean = mean + (new_mass / mass) * (new_mean - mean)
+    mean = mean + (new_mass / (mass + TINY)) * (new_mean - mean)
     state = state._replace(means=(mean, *hidden), mass=mass)
     return with_rows(state, X, settings)
 
@@ -148,7 +144,7 @@ def join(state, X, sample_weight, settings):
 def with_rows(state, X, settings):
     """The state with chains for the missing entries of X, if there are any."""
     if not has_nan(X):
-        return state
+        return state._replace(completed=None)
     machine, mean = Machine(settings.units, state.params), state.means[0]
     draws = stream(settings.seed, Purpose.MISSING, mean, 2 * state.epoch)
     return state._replace(completed=first_completed(machine, X, mean, draws))
@@ -234,8 +230,10 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
     if state.completed is not None:
         last = minibatches(state.completed, sample_weight, order, settings.batch_size)
         draws = stream(settings.seed, Purpose.MISSING, array, 2 * epoch + 1)
-        batches = redrawn(machine, batches, last, algorithm.n_steps, draws, completed)
+        batches = redrawn(machine, batches, last, algorithm.n_steps, draws)
     for rows, weights in batches:
+        if state.completed is not None:
+            completed.append(rows)
         layers, row_weights, chains = algorithm.phases(
             machine, rows, weights, chains, chain_stream
         )
@@ -245,7 +243,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         step = gradient(layers, row_weights, means if settings.centred else no_offsets)
         optimiser.update(step, velocity, params, learning_rate)
     if not all(is_finite(x) for group in params for x in group):
-        raise Diverged(state)
+        raise Diverged("training diverged")
     chains, betas = algorithm.adjusted(machine, chains, state.betas, chain_stream)
     return state._replace(
         params=params,
