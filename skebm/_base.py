@@ -454,7 +454,8 @@ class BoltzmannMachineBase(
         expectation; reverse, from samples of the machine itself, upwards. The value
         joins both by Bennett's acceptance ratio [3]_. The samples are the chains of the
         fit, after `n_betas` further Gibbs steps. If these do not reach all the modes of
-        the machine, the estimates are too low: more `n_betas` show it.
+        the machine, the estimates are too low: more `n_betas` show it. Where forward
+        clearly is above reverse annealing, the value is that of the former alone.
 
         The random numbers come from the fit, so that repeated calls agree. Results are
         kept, and used again for as long as the parameters are the same.

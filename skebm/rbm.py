@@ -91,8 +91,8 @@ class BernoulliRBM(BoltzmannMachineBase):
     n_iter_no_change : int, default=5
         Number of epochs in a row without a gain after which `early_stopping` stops.
     tol : float, default=0.01
-        Least difference to the best mean log-likelihood, in nats, that is a gain; two
-        standard errors of log Z, where these are more.
+        Least difference to the mean log-likelihood at the last gain, in nats, that is
+        a gain; two standard errors of log Z, where these are more.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     warm_start : bool, default=False

@@ -110,6 +110,16 @@ def test_score_and_gap_are_those_of_enumeration(rng):
         assert_allclose(numbers["free_energy_gap"], fitted - held_out)
 
 
+def test_a_slow_rise_is_a_gain_in_the_end(monkeypatch):
+    monkeypatch.setattr(early_stopping, "mean_free_energy", lambda *args: next(scores))
+    monkeypatch.setattr(
+        early_stopping, "annealed_log_z", lambda progress, *args: (0.0, 0.0, progress)
+    )
+    scores = iter([x for t in range(6) for x in (5.0 - 0.04 * t, 0)])
+    progress, *_ = judged(noisy_patterns(), 4, tol=0.1)
+    assert progress.n_without_gain == 0
+
+
 @pytest.mark.parametrize(("tol", "error"), [(0.1, 0.0), (0.0, 0.05)])
 def test_best_state_and_epochs_without_gain(tol, error, monkeypatch):
     """A gain is more than tol, and more than two standard errors."""

@@ -184,17 +184,33 @@ def test_settled_chains_have_run_all_their_steps():
     assert standard_errors(found[1][0], moments).max() > 5
 
 
-def test_bounds_enclose_all_three_estimates(monkeypatch):
+def annealed_with(monkeypatch, up, down):
+    """`annealed` where the runs have these log weights; log Z of the base is 7 log 2."""
     machine, _ = random_machine((4, 3))
-    rng = np.random.default_rng(0)
-    up, down = rng.normal(1.0, 1.0, 50), rng.normal(0.5, 1.0, 50)
     logs = iter([up, down])
     monkeypatch.setattr(partition, "anneal", lambda *args: next(logs))
-    samples = [np.zeros((50, 4)), None]
-    found = partition.annealed(machine, zero_base(machine), samples, 5, draws(0))
+    samples = [np.zeros((len(up), 4)), None]
+    return partition.annealed(machine, zero_base(machine), samples, 5, draws(0))
+
+
+def test_bounds_enclose_all_three_estimates(monkeypatch):
+    rng = np.random.default_rng(0)
+    up, down = rng.normal(1.0, 1.0, 50), rng.normal(0.5, 1.0, 50)
+    found = annealed_with(monkeypatch, up, down)
     forward, reverse = partition.log_mean_exp(up), partition.log_mean_exp(down)
     bennett = partition.acceptance_ratio(up, down)
     estimates = np.array([forward[0], -reverse[0], bennett[0]]) + 7 * np.log(2)
     margins = 2 * np.array([forward[1], reverse[1], bennett[1]])
     assert_allclose(found.lower, min(estimates - margins))
     assert_allclose(found.upper, max(estimates + margins))
+
+
+@pytest.mark.parametrize("gap", [3.0, -3.0])
+def test_forward_above_reverse_annealing_is_the_value(gap, monkeypatch):
+    """The other way round is what annealing in too few steps looks like."""
+    rng = np.random.default_rng(0)
+    up, down = rng.normal(gap, 0.3, 50), rng.normal(0.0, 0.3, 50)
+    forward, error = partition.log_mean_exp(up)
+    found = annealed_with(monkeypatch, up, down)
+    agrees = np.isclose(found.value, forward + 7 * np.log(2))
+    assert agrees == (found.std_error == error) == (gap > 0)

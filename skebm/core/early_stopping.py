@@ -31,6 +31,7 @@ class Progress(NamedTuple):
     chains: list | None = None
     best: object = None
     best_score: float = -math.inf
+    last_gain: float = -math.inf
     n_without_gain: int = 0
 
 
@@ -62,8 +63,8 @@ def annealed_log_z(progress, state, settings):
 class EarlyStopping(NamedTuple):
     """The rows held out, (rows, weights), as many of the fit, and the rule.
 
-    A gain is a mean log-likelihood above the best so far by more than `tol`, and by
-    more than two standard errors of log Z.
+    A gain is a mean log-likelihood above that of the last gain by more than `tol`, and
+    by more than two standard errors of log Z. So a slow rise is a gain in the end.
     """
 
     held_out: tuple
@@ -81,9 +82,10 @@ class EarlyStopping(NamedTuple):
             "validation_log_likelihood": score,
             "free_energy_gap": held_out - mean_free_energy(machine, *self.compared),
         }
-        gained = score > progress.best_score + max(self.tol, 2.0 * error)
-        n_without_gain = 0 if gained else progress.n_without_gain + 1
-        progress = progress._replace(n_without_gain=n_without_gain)
+        if score > progress.last_gain + max(self.tol, 2.0 * error):
+            progress = progress._replace(last_gain=score, n_without_gain=0)
+        else:
+            progress = progress._replace(n_without_gain=progress.n_without_gain + 1)
         if score > progress.best_score:
             best = state._replace(completed=None)
             progress = progress._replace(best=best, best_score=score)

@@ -167,6 +167,9 @@ def annealed(machine, base, samples, n_betas, stream):
     errs upwards. There are as many forward runs as samples. The value is Bennett's
     estimate from both, and the bounds enclose all three, each with two of its standard
     errors on either side.
+
+    Where forward is above reverse by more than these margins, the samples cannot be
+    from the whole of the machine. Then the value is that of forward AIS alone.
     """
     betas = np.linspace(0.0, 1.0, n_betas).tolist()
     start = base_samples(machine.units, base, samples[0].shape[0], stream)
@@ -178,6 +181,8 @@ def annealed(machine, base, samples, n_betas, stream):
     reverse, reverse_error = log_mean_exp(down)
     estimates = np.array([ratio, forward, -reverse])
     margins = 2.0 * np.array([std_error, forward_error, reverse_error])
+    if forward - 2.0 * forward_error > -reverse + 2.0 * reverse_error:
+        ratio, std_error = forward, forward_error
     return LogPartition(
         value=known + ratio,
         lower=known + float((estimates - margins).min()),
