@@ -185,7 +185,7 @@ def test_settled_chains_have_run_all_their_steps():
 
 
 def annealed_with(monkeypatch, up, down):
-    """`annealed` where the runs have these log weights; log Z of the base is 7 log 2."""
+    """`annealed` with these log weights; log Z of the base is 7 log 2."""
     machine, _ = random_machine((4, 3))
     logs = iter([up, down])
     monkeypatch.setattr(partition, "anneal", lambda *args: next(logs))
