@@ -71,6 +71,7 @@ class BoltzmannMachineBase(
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
         "sparsity_target": [Interval(Real, 0, 1, closed="neither"), None],
         "sparsity_cost": [Interval(Real, 0, None, closed="left")],
+        "sample_inputs": ["boolean"],
         "shuffle": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -346,6 +347,7 @@ class BoltzmannMachineBase(
             sparsity=None
             if self.sparsity_target is None
             else training.Sparsity(self.sparsity_target, self.sparsity_cost),
+            sample_inputs=self.sample_inputs,
             seed=seed,
         )
 

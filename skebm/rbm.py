@@ -93,6 +93,9 @@ class BernoulliRBM(BoltzmannMachineBase):
     tol : float, default=0.01
         Least difference to the mean log-likelihood at the last gain, in nats, that is
         a gain; two standard errors of log Z, where these are more.
+    sample_inputs : bool, default=False
+        Whether visible units are drawn from the rows, as probabilities, each time that
+        training meets them, in place of being set to these. For grey values.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     warm_start : bool, default=False
@@ -196,6 +199,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         validation_fraction=0.1,
         n_iter_no_change=5,
         tol=0.01,
+        sample_inputs=False,
         shuffle=True,
         warm_start=False,
         verbose=0,
@@ -220,6 +224,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.sample_inputs = sample_inputs
         self.shuffle = shuffle
         self.warm_start = warm_start
         self.verbose = verbose

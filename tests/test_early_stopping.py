@@ -10,6 +10,7 @@ from skebm.core import early_stopping, training
 from skebm.core.early_stopping import EarlyStopping, Progress
 from skebm.core.machine import Machine
 from skebm.core.partition import exact
+from skebm.core.streams import Purpose, stream
 
 from .enumeration import log_likelihood
 from .test_training import settings_of
@@ -111,7 +112,7 @@ def test_score_and_gap_are_those_of_enumeration(rng):
 
 
 def test_a_slow_rise_is_a_gain_in_the_end(monkeypatch):
-    monkeypatch.setattr(early_stopping, "mean_free_energy", lambda *args: next(scores))
+    monkeypatch.setattr(EarlyStopping, "_free_energy", lambda *args: next(scores))
     monkeypatch.setattr(
         early_stopping, "annealed_log_z", lambda progress, *args: (0.0, 0.0, progress)
     )
@@ -123,7 +124,7 @@ def test_a_slow_rise_is_a_gain_in_the_end(monkeypatch):
 @pytest.mark.parametrize(("tol", "error"), [(0.1, 0.0), (0.0, 0.05)])
 def test_best_state_and_epochs_without_gain(tol, error, monkeypatch):
     """A gain is more than tol, and more than two standard errors."""
-    monkeypatch.setattr(early_stopping, "mean_free_energy", lambda *args: next(scores))
+    monkeypatch.setattr(EarlyStopping, "_free_energy", lambda *args: next(scores))
     monkeypatch.setattr(
         early_stopping, "annealed_log_z", lambda progress, *args: (0.0, error, progress)
     )
@@ -266,3 +267,13 @@ def test_partial_fit_and_too_few_rows_are_errors_that_change_nothing():
         rbm.fit(gaps)
     for x, y in zip(before, parameters(rbm), strict=True):
         assert_array_equal(x, y)
+
+
+def test_held_out_rows_are_drawn_once_where_inputs_are(rng):
+    X = rng.uniform(size=(60, 6))
+    _, states, measured = judged(X, 2, sample_inputs=True)
+    draws = stream(0, Purpose.INPUT, X)
+    rows = (draws.uniform((20, 6)) < X[:20]).astype(float)
+    for state, numbers in zip(states, measured, strict=True):
+        expected = log_likelihood(*state.params, rows)
+        assert_allclose(numbers["validation_log_likelihood"], expected)

@@ -229,7 +229,7 @@ def test_no_two_random_streams_of_a_training_are_the_same(monkeypatch):
     for _ in range(3):
         state = training.train_epoch(state, X, weights, 0.1, settings)
         state = training.join(state, X, weights, settings)
-    assert len(set(keys)) == len(keys) == 14
+    assert len(set(keys)) == len(keys) == 17
 
 
 @pytest.mark.parametrize("part", ["first", "redrawn"])

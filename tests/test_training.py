@@ -26,6 +26,7 @@ def settings_of(**changed):
         shuffle=True,
         centred=True,
         sparsity=None,
+        sample_inputs=False,
         seed=0,
     )
     return settings._replace(**changed)
@@ -372,3 +373,24 @@ def test_column_means_of_observed_entries(rng):
         assert_allclose(means[j], np.average(X[seen, j], weights=weights[seen]))
         assert_allclose(mass[j], weights[seen].sum())
     assert means[2] == mass[2] == 0.0
+
+
+def test_inputs_are_drawn_anew_in_each_epoch(monkeypatch):
+    """Binary, with the rows as their means; and rows without grey stay as they are."""
+    seen, phases = [], algorithms.PersistentChains.phases
+
+    def spy(self, machine, rows, *rest):
+        seen.append(rows)
+        return phases(self, machine, rows, *rest)
+
+    monkeypatch.setattr(algorithms.PersistentChains, "phases", spy)
+    X = np.tile([0.0, 0.2, 0.7, 1.0], (5000, 1))
+    trained(X, 2, batch_size=5000, sample_inputs=True)
+    one, other = seen
+    assert set(np.unique(one)) == {0.0, 1.0}
+    error = np.sqrt(X[0] * (1 - X[0]) / 5000)
+    assert (abs(one.mean(axis=0) - X[0]) <= 5 * error).all()
+    assert not np.array_equal(one, other)
+    binary = np.eye(4)
+    drawn = trained(binary, 2, sample_inputs=True).params
+    assert_array_equal(drawn.weights[0], trained(binary, 2).params.weights[0])

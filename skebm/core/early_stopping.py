@@ -76,11 +76,13 @@ class EarlyStopping(NamedTuple):
         """Progress with the state counted in, and numbers for the history."""
         log_z, error, progress = annealed_log_z(progress, state, self.settings)
         machine = Machine(self.settings.units, state.params)
-        held_out = mean_free_energy(machine, *self.held_out)
+        held_out, compared = (
+            self._free_energy(machine, *part) for part in (self.held_out, self.compared)
+        )
         score = -held_out - log_z
         measured = {
             "validation_log_likelihood": score,
-            "free_energy_gap": held_out - mean_free_energy(machine, *self.compared),
+            "free_energy_gap": held_out - compared,
         }
         if score > progress.last_gain + max(self.tol, 2.0 * error):
             progress = progress._replace(last_gain=score, n_without_gain=0)
@@ -91,11 +93,20 @@ class EarlyStopping(NamedTuple):
             progress = progress._replace(best=best, best_score=score)
         return progress, measured
 
+    def _free_energy(self, machine, rows, weights):
+        """Weighted mean of the free energies, as a float.
 
-def mean_free_energy(machine, rows, weights):
-    """Weighted mean of the free energies, as a float."""
-    energies = by_blocks(lambda v: free_energy(machine, [v, None]), rows, weights.dtype)
-    return float(weights @ energies) / float(namespace(weights).sum(weights))
+        Where inputs are drawn from the rows, they are the same in every epoch.
+        """
+        draws = stream(self.settings.seed, Purpose.INPUT, weights)
+
+        def energies(v):
+            if self.settings.sample_inputs:
+                v = machine.units[0].sample(v, draws)
+            return free_energy(machine, [v, None])
+
+        values = by_blocks(energies, rows, weights.dtype)
+        return float(weights @ values) / float(namespace(weights).sum(weights))
 
 
 def hold_out(X, sample_weight, fraction, tol, settings):

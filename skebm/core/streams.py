@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     IMPUTE = 8
     MISSING = 9
     VALIDATION = 10
+    INPUT = 11
 
 
 class HostStream:

@@ -71,7 +71,10 @@ class Sparsity(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What stays the same for the whole of training."""
+    """What stays the same for the whole of training.
+
+    With `sample_inputs`, the rows are probabilities from which visible units are drawn.
+    """
 
     units: tuple
     optimiser: object
@@ -80,6 +83,7 @@ class Settings(NamedTuple):
     shuffle: bool
     centred: bool
     sparsity: Sparsity | None
+    sample_inputs: bool
     seed: int
 
 
@@ -218,22 +222,26 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
     params, chains, velocity, means, epoch, *_ = copy_state(state)
     no_offsets = tuple(zeros(m.shape, m) for m in means)
     units, optimiser = settings[:2]
-    array = params.biases[0]
-    order = None
+    machine, array = Machine(units, params), params.biases[0]
+
+    def draws(purpose, index=epoch):
+        return stream(settings.seed, purpose, array, index)
+
+    order, completed = None, []
     if settings.shuffle:
-        draws = stream(settings.seed, Purpose.SHUFFLE, array, epoch)
-        order = draws.permutation(X.shape[0])
-    chain_stream = stream(settings.seed, Purpose.CHAINS, array, epoch)
-    machine = Machine(units, params)
+        order = draws(Purpose.SHUFFLE).permutation(X.shape[0])
+    chain_stream, input_stream = draws(Purpose.CHAINS), draws(Purpose.INPUT, epoch + 1)
     algorithm = settings.algorithm.prepared(machine, means[0], state.betas)
-    batches, completed = minibatches(X, sample_weight, order, settings.batch_size), []
+    batches = minibatches(X, sample_weight, order, settings.batch_size)
     if state.completed is not None:
         last = minibatches(state.completed, sample_weight, order, settings.batch_size)
-        draws = stream(settings.seed, Purpose.MISSING, array, 2 * epoch + 1)
-        batches = redrawn(machine, batches, last, algorithm.n_steps, draws)
+        missing_stream = draws(Purpose.MISSING, 2 * epoch + 1)
+        batches = redrawn(machine, batches, last, algorithm.n_steps, missing_stream)
     for rows, weights in batches:
         if state.completed is not None:
             completed.append(rows)
+        if settings.sample_inputs:
+            rows = units[0].sample(rows, input_stream)
         layers, row_weights, chains = algorithm.phases(
             machine, rows, weights, chains, chain_stream
         )
