@@ -27,6 +27,10 @@ class Purpose(IntEnum):
     MISSING = 9
     VALIDATION = 10
     INPUT = 11
+    DROPOUT = 20
+    BOUND = 21
+    DESCENT = 22
+    UP_DOWN = 23
 
 
 class HostStream:

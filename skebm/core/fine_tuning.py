@@ -1,0 +1,162 @@
+"""Training of networks: epochs over minibatches, or L-BFGS over all rows at once.
+
+The loss is the mean over the rows, weighted, plus an L2 penalty of alpha over the
+number of rows in a batch (their weights, on average): scikit-learn's convention.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+from .backend import blocks, is_finite, like, namespace, take_rows, to_numpy
+from .machine import Params, copy_params
+from .network import Dropout, Network, descent, penalty
+from .streams import Purpose, stream
+from .training import Diverged, minibatches, total
+
+
+class State(NamedTuple):
+    """All that training carries from one epoch to the next.
+
+    `moments` is the optimiser's state.
+    """
+
+    params: Params
+    moments: object
+    epoch: int
+
+
+class Settings(NamedTuple):
+    """What stays the same for the whole of training."""
+
+    network: Network
+    optimiser: object
+    batch_size: int
+    alpha: float
+    dropout: Dropout
+    shuffle: bool
+    seed: int
+
+
+def with_output(params, output, mean_target):
+    """Params of hidden layers with an output layer above them, which has no weights.
+
+    Its biases give the mean of the targets, (n_outputs,), whatever the row.
+    """
+    n_hidden, n_outputs = params.biases[-1].shape[0], mean_target.shape[0]
+    weights = like(np.zeros((n_hidden, n_outputs)), params.biases[-1])
+    biases = namespace(mean_target).astype(
+        output.natural(mean_target), params.biases[-1].dtype
+    )
+    return Params((*params.weights, weights), (*params.biases, biases))
+
+
+def mean_decay(alpha, sample_weight, n_batches):
+    """The factor of the penalty, where a batch's loss is the mean over its rows."""
+    return alpha * n_batches / total(sample_weight)
+
+
+def copy_of(state):
+    """Optimiser state that may be changed in place: Params in named tuples, or None."""
+    if isinstance(state, Params):
+        return copy_params(state)
+    if isinstance(state, tuple):
+        return type(state)(*(copy_of(x) for x in state))
+    return state
+
+
+def train_epoch(state, X, targets, sample_weight, learning_rate, settings):
+    """One pass over the rows; the state after it, and the mean loss on the way.
+
+    `targets` is (n_rows, n_outputs). `state` stays as it is.
+    """
+    params, moments = copy_params(state.params), copy_of(state.moments)
+    epoch, array, order = state.epoch, params.biases[0], None
+    if settings.shuffle:
+        draws = stream(settings.seed, Purpose.SHUFFLE, array, epoch)
+        order = draws.permutation(X.shape[0])
+    draws = stream(settings.seed, Purpose.DROPOUT, array, epoch)
+    n_batches = -(-X.shape[0] // settings.batch_size)
+    decay = mean_decay(settings.alpha, sample_weight, n_batches)
+    optimiser = settings.optimiser._replace(weight_decay=decay)
+    batches = minibatches(X, sample_weight, order, settings.batch_size)
+    answers = minibatches(targets, sample_weight, order, settings.batch_size)
+    loss = 0.0
+    for (rows, weights), (y, _) in zip(batches, answers, strict=True):
+        part, step = descent(
+            settings.network, params, rows, y, weights, settings.dropout, draws
+        )
+        moments = optimiser.update(step, moments, params, learning_rate)
+        loss = loss + part
+    if not all(is_finite(x) for group in params for x in group):
+        raise Diverged(state)
+    loss = float(loss) / n_batches + float(penalty(params, decay))
+    return State(params, moments, epoch + 1), loss
+
+
+def flatten(params):
+    """All params in one vector of double precision, as SciPy takes them."""
+    arrays = (to_numpy(x) for group in params for x in group)
+    return np.concatenate([np.ravel(x) for x in arrays]).astype(np.float64)
+
+
+def unflatten(vector, params):
+    """A vector as arrays of the shapes, namespace and dtype of `params`."""
+    groups, first = [], 0
+    for group in params:
+        arrays = []
+        for x in group:
+            last = first + int(np.prod(x.shape))
+            arrays.append(like(vector[first:last].reshape(x.shape), x))
+            first = last
+        groups.append(tuple(arrays))
+    return Params(*groups)
+
+
+def objective(network, params, X, targets, sample_weight, alpha):
+    """The loss over all rows, and minus its gradient, a block of rows at a time."""
+    decay = mean_decay(alpha, sample_weight, 1)
+    loss, steps = penalty(params, decay), None
+    weights = sample_weight / total(sample_weight)
+    for block in blocks(X.shape[0]):
+        rows, y = (take_rows(x, block, weights.dtype) for x in (X, targets))
+        part, step = descent(network, params, rows, y, weights[block])
+        loss = loss + part
+        if steps is not None:
+            for group, more in zip(steps, step, strict=True):
+                for x, y in zip(group, more, strict=True):
+                    x += y
+        else:
+            steps = step
+    for step, W in zip(steps.weights, params.weights, strict=True):
+        step -= decay * W
+    return float(loss), steps
+
+
+def lbfgs(state, X, targets, sample_weight, max_iter, tol, settings):
+    """Params where the loss is lowest, by L-BFGS; the losses; and SciPy's report.
+
+    `tol` bounds the largest element of the gradient at the end.
+    """
+    losses = []
+
+    def loss_and_gradient(vector):
+        params = unflatten(vector, state.params)
+        loss, steps = objective(
+            settings.network, params, X, targets, sample_weight, settings.alpha
+        )
+        return loss, -flatten(steps)
+
+    result = minimize(
+        loss_and_gradient,
+        flatten(state.params),
+        method="L-BFGS-B",
+        jac=True,
+        callback=lambda intermediate_result: losses.append(intermediate_result.fun),
+        options={"maxiter": max_iter, "maxfun": 15_000, "gtol": tol},
+    )
+    params = unflatten(result.x, state.params)
+    if not all(is_finite(x) for group in params for x in group):
+        raise Diverged(state)
+    return State(params, None, state.epoch + result.nit), losses, result

@@ -1,0 +1,165 @@
+"""The feed-forward network: logistic hidden layers, an output layer, backpropagation.
+
+Its params are `Params` with the weights (n_l, n_{l+1}) between neighbouring layers and
+the biases (n_{l+1},) of all layers but the input: the upward half of a stack of
+machines, with an output layer on top.
+"""
+
+from typing import NamedTuple
+
+from .backend import namespace, sigmoid, softplus, times_transposed
+from .machine import Params
+
+
+class Softmax:
+    """One of several classes: outputs are probabilities that add up to 1."""
+
+    def mean(self, a):
+        """Outputs given their total input `a`, (n_rows, n_outputs)."""
+        xp = namespace(a)
+        p = xp.exp(a - xp.max(a, axis=-1, keepdims=True))
+        p /= xp.sum(p, axis=-1, keepdims=True)
+        return p
+
+    def natural(self, mean):
+        """The total input that gives this mean."""
+        return namespace(mean).log(mean)
+
+    def times_slope(self, mean, g):
+        """The derivative of the outputs by `a`, applied to `g`."""
+        return mean * (g - namespace(g).sum(mean * g, axis=-1, keepdims=True))
+
+    def cross_entropy(self, a, y):
+        """-sum_k y_k log mean_k, (n_rows,), for targets `y` that add up to 1."""
+        xp = namespace(a)
+        a = a - xp.max(a, axis=-1, keepdims=True)
+        return xp.log(xp.sum(xp.exp(a), axis=-1)) - xp.sum(a * y, axis=-1)
+
+
+class Sigmoid:
+    """Several properties, each of which may hold: outputs are its probability."""
+
+    def mean(self, a):
+        """Outputs given their total input `a`, (n_rows, n_outputs)."""
+        return sigmoid(a)
+
+    def natural(self, mean):
+        """The total input that gives this mean."""
+        xp = namespace(mean)
+        return xp.log(mean) - xp.log1p(-mean)
+
+    def times_slope(self, mean, g):
+        """The derivative of the outputs by `a`, applied to `g`."""
+        return mean * (1.0 - mean) * g
+
+    def cross_entropy(self, a, y):
+        """-sum_k (y_k log mean_k + (1 - y_k) log(1 - mean_k)), (n_rows,)."""
+        return namespace(a).sum(softplus(a) - a * y, axis=-1)
+
+
+class Identity:
+    """Real numbers. Their loss is the squared error: they have no cross-entropy."""
+
+    def mean(self, a):
+        """Outputs given their total input `a`, (n_rows, n_outputs)."""
+        return a
+
+    def natural(self, mean):
+        """The total input that gives this mean."""
+        return mean
+
+    def times_slope(self, mean, g):
+        """The derivative of the outputs by `a`, applied to `g`."""
+        return g
+
+
+def cross_entropy(output, a, targets):
+    """The cross-entropy of each row in nats, and its derivative by `a`."""
+    return output.cross_entropy(a, targets), output.mean(a) - targets
+
+
+def squared_error(output, a, targets):
+    """Half the sum of squared errors of each row, and its derivative by `a`."""
+    mean = output.mean(a)
+    error = mean - targets
+    losses = 0.5 * namespace(a).sum(error * error, axis=-1)
+    return losses, output.times_slope(mean, error)
+
+
+class Dropout(NamedTuple):
+    """Shares of the visible and of the hidden units that are left out of a batch.
+
+    Those that stay are scaled up, so that means are as without [Srivastava 2014].
+    """
+
+    visible: float = 0.0
+    hidden: float = 0.0
+
+
+class Network(NamedTuple):
+    """The kind of the outputs, and `cross_entropy` or `squared_error`."""
+
+    output: object
+    loss: object
+
+
+def drop(x, share, stream):
+    """`x` with a random share of its elements at zero, and the others scaled up."""
+    if share == 0.0:
+        return x
+    xp = namespace(x)
+    kept = xp.astype(stream.uniform(x.shape) >= share, x.dtype)
+    kept *= 1.0 / (1.0 - share)
+    return x * kept
+
+
+def hidden_layers(params, rows, dropout=None, stream=None):
+    """The rows and the hidden layers above them, from below."""
+    dropout = dropout or Dropout()
+    layers = [drop(rows, dropout.visible, stream)]
+    for W, b in zip(params.weights[:-1], params.biases[:-1], strict=True):
+        a = layers[-1] @ W
+        a += b
+        layers.append(drop(sigmoid(a), dropout.hidden, stream))
+    return layers
+
+
+def output_field(params, below):
+    """Total input of the outputs, from the layer below them."""
+    a = below @ params.weights[-1]
+    a += params.biases[-1]
+    return a
+
+
+def descent(network, params, rows, targets, row_weights, dropout=None, stream=None):
+    """The weighted sum of the rows' losses, and minus its gradient.
+
+    Optimisers ascend: what they are given is the direction in which the loss falls.
+    """
+    xp = namespace(rows)
+    dropout = dropout or Dropout()
+    layers = hidden_layers(params, rows, dropout, stream)
+    a = output_field(params, layers[-1])
+    losses, slope = network.loss(network.output, a, targets)
+    slope = slope * -row_weights[:, None]
+    weights, biases = [], []
+    for index in reversed(range(len(layers))):
+        x = layers[index]
+        weights.append(x.T @ slope)
+        biases.append(xp.sum(slope, axis=0))
+        if index > 0:
+            slope = times_transposed(slope, params.weights[index])
+            # x = mask * sigmoid(a) / kept, so that the mask need not be remembered:
+            # the slope mask * sigmoid(a) * (1 - sigmoid(a)) / kept is this.
+            slope *= x
+            slope *= 1.0 - (1.0 - dropout.hidden) * x
+    loss = xp.sum(row_weights * losses)
+    return loss, Params(tuple(weights[::-1]), tuple(biases[::-1]))
+
+
+def penalty(params, weight_decay):
+    """The L2 penalty of the weights, half of `weight_decay` times their squares."""
+    total = 0.0
+    for W in params.weights:
+        total = total + 0.5 * weight_decay * namespace(W).sum(W * W)
+    return total

@@ -1,0 +1,148 @@
+"""The network against finite differences, and against scikit-learn's networks."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import logsumexp
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from skebm.core import network as net
+from skebm.core.machine import Params
+from skebm.core.streams import Purpose, stream
+
+from .machines import NAMESPACES, asarray_of
+
+OUTPUTS = [net.Softmax(), net.Sigmoid(), net.Identity()]
+COMBINATIONS = [
+    net.Network(net.Softmax(), net.cross_entropy),
+    net.Network(net.Sigmoid(), net.cross_entropy),
+    net.Network(net.Softmax(), net.squared_error),
+    net.Network(net.Sigmoid(), net.squared_error),
+    net.Network(net.Identity(), net.squared_error),
+]
+
+
+def name_of(network):
+    return f"{type(network.output).__name__}-{network.loss.__name__}"
+
+
+def random_params(sizes, rng, asarray=np.asarray):
+    weights = tuple(asarray(rng.normal(size=s)) for s in pairwise(sizes))
+    return Params(weights, tuple(asarray(0.5 * rng.normal(size=n)) for n in sizes[1:]))
+
+
+def targets_for(output, n_rows, n_outputs, rng):
+    if isinstance(output, net.Softmax):
+        return np.eye(n_outputs)[rng.integers(0, n_outputs, n_rows)]
+    if isinstance(output, net.Sigmoid):
+        return rng.integers(0, 2, (n_rows, n_outputs)).astype(float)
+    return rng.normal(size=(n_rows, n_outputs))
+
+
+def numerical(loss_of, params, step=1e-5):
+    """Central differences of a loss by every element of the params."""
+    slopes = []
+    for group in params:
+        for x in group:
+            slope = np.zeros_like(x)
+            for place in np.ndindex(x.shape):
+                kept = x[place]
+                x[place] = kept + step
+                above = loss_of()
+                x[place] = kept - step
+                below = loss_of()
+                x[place] = kept
+                slope[place] = (above - below) / (2 * step)
+            slopes.append(slope)
+    return slopes
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 2), (4, 5, 3, 3)])
+@pytest.mark.parametrize("dropout", [(0.0, 0.0), (0.2, 0.0), (0.3, 0.5)])
+@pytest.mark.parametrize("network", COMBINATIONS, ids=name_of)
+def test_descent_is_minus_the_numerical_gradient(network, dropout, sizes, rng):
+    params = random_params(sizes, rng)
+    rows, weights = rng.uniform(size=(6, 4)), rng.uniform(size=6)
+    y = targets_for(network.output, 6, sizes[-1], rng)
+
+    def computed():
+        draws = stream(3, Purpose.DROPOUT, rows)  # the same masks on every call
+        rates = net.Dropout(*dropout)
+        return net.descent(network, params, rows, y, weights, rates, draws)
+
+    _, step = computed()
+    expected = numerical(lambda: computed()[0], params)
+    found = [x for group in step for x in group]
+    for x, slope in zip(found, expected, strict=True):
+        assert_allclose(-x, slope, atol=1e-6 * max(1.0, np.abs(slope).max()))
+    assert max(np.abs(x).max() for x in found) > 1e-3
+
+
+@pytest.mark.parametrize("rows", [5, 200])
+def test_outputs_are_those_of_scikit_learn(rows, rng):
+    X = rng.uniform(size=(200, 4))
+    y = rng.integers(0, 3, 200)
+    mlp = MLPClassifier((5, 3), activation="logistic", tol=1e9)
+    mlp.fit(X, y)
+    params = Params(tuple(mlp.coefs_), tuple(mlp.intercepts_))
+    layers = net.hidden_layers(params, X[:rows])
+    a = net.output_field(params, layers[-1])
+    assert_allclose(net.Softmax().mean(a), mlp.predict_proba(X[:rows]))
+    losses, _ = net.cross_entropy(net.Softmax(), a, np.eye(3)[y[:rows]])
+    expected = -mlp.predict_log_proba(X[:rows])[np.arange(rows), y[:rows]]
+    assert_allclose(losses, expected)
+    other = MLPRegressor(hidden_layer_sizes=(5,), activation="logistic", tol=1e9)
+    other.fit(X, y)
+    params = Params(tuple(other.coefs_), tuple(other.intercepts_))
+    layers = net.hidden_layers(params, X[:rows])
+    assert_allclose(net.output_field(params, layers[-1])[:, 0], other.predict(X[:rows]))
+
+
+def test_large_inputs_do_not_overflow():
+    a = np.array([[1e4, -1e4, 0.0]])
+    one = np.array([[0.0, 1.0, 0.0]])
+    with np.errstate(all="raise", under="ignore"):
+        assert_allclose(net.Softmax().cross_entropy(a, one), [2e4])
+        assert_allclose(net.Softmax().mean(a), [[1.0, 0.0, 0.0]])
+        assert_allclose(net.Sigmoid().cross_entropy(a, one), [2e4 + np.log(2)])
+    assert_allclose(logsumexp(a) - a @ one.T, [[2e4]])
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_natural_is_the_inverse_of_the_mean(output):
+    mean = np.array([[0.2, 0.5, 0.3]])
+    assert_allclose(output.mean(output.natural(mean)), mean)
+
+
+def test_dropout_leaves_out_a_share_and_keeps_the_mean(rng):
+    x = rng.uniform(size=(400, 500))
+    dropped = net.drop(x, 0.3, stream(0, Purpose.DROPOUT, x))
+    share = (dropped == 0.0).mean()
+    assert abs(share - 0.3) < 5 * np.sqrt(0.21 / x.size)
+    kept = dropped != 0.0
+    assert_allclose(dropped[kept], x[kept] / 0.7, rtol=1e-6)
+    assert net.drop(x, 0.0, None) is x
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+@pytest.mark.parametrize("network", COMBINATIONS, ids=name_of)
+def test_other_namespaces_agree(network, namespace, rng):
+    asarray = asarray_of(namespace)
+    params = random_params((4, 5, 3), rng)
+    rows, weights = rng.uniform(size=(6, 4)), rng.uniform(size=6)
+    y = targets_for(network.output, 6, 3, rng)
+
+    def computed(asarray):
+        there = Params(*(tuple(asarray(x) for x in group) for group in params))
+        values = [asarray(x) for x in (rows, y, weights)]
+        draws = stream(3, Purpose.DROPOUT, values[0])
+        return net.descent(network, there, *values, net.Dropout(0.2, 0.5), draws)
+
+    loss, step = computed(np.asarray)
+    other_loss, other_step = computed(asarray)
+    assert_allclose(float(other_loss), loss)
+    for group, other in zip(step, other_step, strict=True):
+        for x, z in zip(group, other, strict=True):
+            assert_allclose(np.asarray(z), x, atol=1e-12)
