@@ -19,11 +19,12 @@ from sklearn.utils.validation import (
 from .core.backend import blocks, has_nan, namespace, to_numpy
 
 
-def check_rows(estimator, X, *, method, new=False, missing=False):
+def check_rows(estimator, X, *, method, new=False, missing=False, any_range=False):
     """Rows of data as an array or CSR matrix; integers and booleans are left as such.
 
     Nothing of the estimator changes. With `new`, the columns need not be those that the
-    estimator was fitted to; with `missing`, entries of a dense array may be NaN.
+    estimator was fitted to; with `missing`, entries of a dense array may be NaN; with
+    `any_range`, values outside [0, 1] are left to a machine within the estimator.
     """
     if new:
         # Names that make no sense are an error even where they are not yet recorded.
@@ -44,7 +45,8 @@ def check_rows(estimator, X, *, method, new=False, missing=False):
         refuse_nan(estimator, checked, method, missing)
     if not new:
         _check_n_features(estimator, checked, reset=False)
-    warn_out_of_range(estimator, checked)
+    if not any_range:
+        warn_out_of_range(estimator, checked)
     return checked
 
 
