@@ -86,3 +86,56 @@ def log_likelihood(weights, biases, rows, row_weights=None):
     machine = Enumeration(weights, biases)
     values = np.array([machine.log_marginal({0: row}) for row in rows])
     return np.average(values, weights=row_weights)
+
+
+def log_bernoulli(a, x):
+    """log p of binary units with total inputs a, from the definition."""
+    return sum(
+        np.log(1 / (1 + np.exp(-(2 * k - 1) * i))) for i, k in zip(a, x, strict=True)
+    )
+
+
+class BeliefNet:
+    """A deep belief network: all its layers, enumerated from the top downwards.
+
+    `upward` and `downward` hold (weights, biases) for each pair of neighbouring layers
+    below the top two; weights are (lower, upper), biases of the layer that is drawn.
+    """
+
+    def __init__(self, upward, downward, top):
+        self.upward, self.downward, self.top = upward, downward, top
+        sizes = [*(W.shape[0] for W, _ in downward), top.sizes[0]]
+        self.paths = all_states(sizes[1:])
+        self.visible = [state[0] for state in all_states(sizes[:1])]
+
+    def log_joint(self, v, path):
+        """log p(v, layers up to the lower one of the top machine)."""
+        layers = [v, *path]
+        total = self.top.log_marginal({0: layers[-1]})
+        for (W, b), below, above in zip(self.downward, layers, path, strict=False):
+            total += log_bernoulli(b + W @ above, below)
+        return total
+
+    def log_recognition(self, v, path):
+        """log q(layers | v)."""
+        layers = [v, *path]
+        return sum(
+            log_bernoulli(c + below @ W, above)
+            for (W, c), below, above in zip(self.upward, layers, path, strict=False)
+        )
+
+    def log_p(self, v):
+        """log p(v)."""
+        return np.logaddexp.reduce([self.log_joint(v, path) for path in self.paths])
+
+    def bound(self, v):
+        """The variational bound, E_q[log p(v, layers) - log q(layers | v)]."""
+        total = 0.0
+        for path in self.paths:
+            log_q = self.log_recognition(v, path)
+            total += np.exp(log_q) * (self.log_joint(v, path) - log_q)
+        return total
+
+    def moments(self):
+        """E[v v^T]."""
+        return sum(np.exp(self.log_p(v)) * np.outer(v, v) for v in self.visible)

@@ -25,11 +25,13 @@ FLOORS = {
     "core.early_stopping": 5,
     "core.training": 5,
     "core.fine_tuning": 6,
+    "core.stack": 6,
     "_validation": 6,
     "_callbacks": 6,
     "_run": 7,
     "_base": 8,
     "rbm": 9,
+    "dbn": 10,
 }
 
 

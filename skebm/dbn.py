@@ -1,0 +1,567 @@
+"""Deep belief networks."""
+
+import copy
+import tempfile
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.utils import check_scalar
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import draw_seed
+from ._validation import check_rows, check_states, check_weights, record_features
+from .core import stack as belief
+from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
+from .core.machine import Machine, Params
+from .core.streams import Purpose, stream
+from .core.training import Diverged
+from .rbm import BernoulliRBM
+
+
+class DBN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Deep belief network: a stack of restricted Boltzmann machines.
+
+    The machines are trained one after the other, each on the hidden probabilities of
+    the one below [1]_. The top machine then models the distribution of the layer
+    below it, and each further layer is generated from the one above it:
+
+    .. math:: p(v, h_1, \\dots, h_L)
+              = p(v \\mid h_1) \\cdots p(h_{L-2} \\mid h_{L-1}) \\, p(h_{L-1}, h_L) .
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of shape (n_layers,), default=(256, 256)
+        Numbers of hidden units, from below.
+    rbm : estimator or list of estimators, default=None
+        The machine that is cloned for each layer and given its size, or a list with
+        one for each layer. None is ``BernoulliRBM()``. The parameters of a single
+        machine can be set as ``rbm__learning_rate`` and so on.
+    up_down_iter : int, default=0
+        Number of passes over the rows by which the stack is trained as a whole after
+        the machines, by contrastive wake-sleep [1]_. The weights upwards and
+        downwards then differ.
+    up_down_learning_rate : float, default=0.01
+        Step size of these passes.
+    up_down_gibbs_steps : int, default=10
+        Gibbs steps of the top machine for each of their updates.
+    batch_size : int, default=100
+        Most rows per minibatch of these passes. Those of the machines are their own.
+    shuffle : bool, default=True
+        Whether these passes take the rows in random order.
+    verbose : int, default=0
+        Whether to print a line per layer, and per pass of wake-sleep.
+    random_state : int, RandomState instance or None, default=None
+        Seed of all random numbers, also of the machines: an int gives the same results
+        on every call.
+
+    Attributes
+    ----------
+    rbms_ : list of estimators
+        The fitted machines, from below. After wake-sleep, the weights and hidden
+        biases of all but the last recognise, while their visible biases generate.
+    generative_components_ : list of ndarray of shape (n_hidden, n_visible), or None
+        Weights downwards of all machines but the last, if wake-sleep has untied them
+        from those in `rbms_`.
+    components_ : ndarray of shape (n_hidden, n_features)
+        Weights between the features and the first hidden layer, upwards.
+    n_up_down_iter_ : int
+        Number of passes of wake-sleep since training began.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features seen in fit, where X has string names for all.
+
+    See Also
+    --------
+    BernoulliRBM : The machine of each layer.
+
+    References
+    ----------
+    .. [1] Hinton, G. E., Osindero, S. and Teh, Y.-W. (2006). A fast learning algorithm
+       for deep belief nets. Neural Computation 18, 1527-1554.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skebm import DBN, BernoulliRBM
+    >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]] * 25)
+    >>> dbn = DBN((3, 2), rbm=BernoulliRBM(n_iter=100), random_state=0).fit(X)
+    >>> dbn.transform(X).shape
+    (100, 2)
+    >>> bool(dbn.score(X) > dbn.score(1 - X))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "rbm": [HasMethods(["fit", "transform", "inverse_transform"]), list, None],
+        "up_down_iter": [Interval(Integral, 0, None, closed="left")],
+        "up_down_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "up_down_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(256, 256),
+        *,
+        rbm=None,
+        up_down_iter=0,
+        up_down_learning_rate=0.01,
+        up_down_gibbs_steps=10,
+        batch_size=100,
+        shuffle=True,
+        verbose=0,
+        random_state=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.rbm = rbm
+        self.up_down_iter = up_down_iter
+        self.up_down_learning_rate = up_down_learning_rate
+        self.up_down_gibbs_steps = up_down_gibbs_steps
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # The machines check their own parameters when they are fitted.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit the machines to X one after the other, then all together by wake-sleep.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, with values in [0, 1].
+
+        y : Ignored
+            Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. A row of weight 2 counts as the row twice.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN or infinity, if a weight is negative or all are zero, or if
+            `rbm` is a list of another length than `hidden_layer_sizes`.
+        FloatingPointError
+            If parameters become infinite or NaN: a learning rate is too high.
+        """
+        rows = check_rows(self, X, method="fit", new=True, any_range=True)
+        seed = draw_seed(self.random_state)
+        rbms = self._new_machines(seed)
+        for index, rbm in enumerate(rbms):
+            below = self._features(rbms[:index], rows)
+            rbm.fit(below, sample_weight=sample_weight)
+            del below  # before the next layer's are computed
+            self._report(rbm, index, len(rbms))
+        generative, n_passes = None, self.up_down_iter
+        for epoch in range(n_passes):
+            rbms, generative = self._up_down(
+                rbms, generative, rows, sample_weight, epoch, seed
+            )
+        record_features(self, X)
+        return self._write(rbms, generative, n_passes, seed)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Pass over X once with each machine, going on from where training stands.
+
+        From below: each machine sees what the one below makes of X after its own pass.
+        Once wake-sleep has untied the weights, it is a pass of wake-sleep instead.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, with values in [0, 1].
+
+        y : Ignored
+            Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, relative to each other within this call.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN or infinity, if a weight is negative or all are zero, or if
+            `hidden_layer_sizes` is no longer what it was.
+        FloatingPointError
+            If parameters become infinite or NaN. They stay as they were before.
+        """
+        new = not self.__sklearn_is_fitted__()
+        rows = check_rows(self, X, method="partial_fit", new=new, any_range=True)
+        if new:
+            seed, generative, n_passes = draw_seed(self.random_state), None, 0
+            rbms = self._new_machines(seed)
+        else:
+            self._check_sizes()
+            # Training replaces the arrays of a machine, and so not those of a copy.
+            seed, rbms = self._seed, [copy.copy(rbm) for rbm in self.rbms_]
+            generative, n_passes = self.generative_components_, self.n_up_down_iter_
+        if generative is not None:
+            rbms, generative = self._up_down(
+                rbms, generative, rows, sample_weight, n_passes, seed
+            )
+            return self._write(rbms, generative, n_passes + 1, seed)
+        for index, rbm in enumerate(rbms):
+            below = self._features(rbms[:index], rows)
+            rbm.partial_fit(below, sample_weight=sample_weight)
+        if new:
+            record_features(self, X)
+        return self._write(rbms, None, n_passes, seed)
+
+    def _new_machines(self, seed):
+        """An unfitted machine for each layer."""
+        sizes = self._sizes()
+        if isinstance(self.rbm, list):
+            if len(self.rbm) != len(sizes):
+                raise ValueError(
+                    f"rbm has {len(self.rbm)} machines, but hidden_layer_sizes has "
+                    f"{len(sizes)} layers. Give one machine for each layer, or a "
+                    "single one that is cloned for all."
+                )
+            prototypes = self.rbm
+        else:
+            prototypes = [BernoulliRBM() if self.rbm is None else self.rbm] * len(sizes)
+        draws = np.random.RandomState(seed)
+        return [
+            clone(rbm).set_params(n_components=size, random_state=draw_seed(draws))
+            for rbm, size in zip(prototypes, sizes, strict=True)
+        ]
+
+    def _sizes(self):
+        sizes = np.atleast_1d(self.hidden_layer_sizes)
+        if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu":
+            raise ValueError(
+                "hidden_layer_sizes must be an integer or a sequence of integers, got "
+                f"{self.hidden_layer_sizes!r}."
+            )
+        if (sizes < 1).any():
+            raise ValueError(
+                f"hidden_layer_sizes must be at least 1, got {self.hidden_layer_sizes}."
+            )
+        return [int(n) for n in sizes]
+
+    def _check_sizes(self):
+        sizes = [rbm.components_.shape[0] for rbm in self.rbms_]
+        if sizes != self._sizes():
+            raise ValueError(
+                f"This DBN has hidden layers of sizes {sizes}, but hidden_layer_sizes "
+                f"now is {self.hidden_layer_sizes}. To go on, set the parameter back; "
+                "to change the sizes, call fit."
+            )
+
+    def _report(self, rbm, index, n_layers):
+        if self.verbose:
+            n_hidden, n_visible = rbm.components_.shape
+            last = {name: values[-1] for name, values in rbm.history_.items() if values}
+            measured = ", ".join(f"{k} = {v:.4g}" for k, v in last.items())
+            print(
+                f"[DBN] Layer {index + 1} of {n_layers}, {n_visible} x {n_hidden}: "
+                f"{measured}"
+            )
+
+    def _features(self, rbms, rows):
+        """What machines make of the rows; on disk for rows that lie there."""
+        if not rbms:
+            return rows
+        dtype = float_dtype(rows)
+        machines = [rbm._machine(dtype) for rbm in rbms]
+        if not _is_on_disk(rows):
+            return by_blocks(lambda v: belief.raised(machines, v), rows, dtype)
+        shape = (rows.shape[0], rbms[-1].components_.shape[0])
+        with tempfile.TemporaryFile() as file:  # gone once it is no longer mapped
+            features = np.memmap(file, dtype, "w+", shape=shape)
+        for block in blocks(shape[0]):
+            features[block] = belief.raised(machines, take_rows(rows, block, dtype))
+        return features
+
+    def _up_down(self, rbms, generative, rows, sample_weight, epoch, seed):
+        """Machines and weights downwards after a pass of wake-sleep."""
+        dtype = float_dtype(rbms[0].components_)
+        stack = _stack(rbms, generative, dtype)
+        settings = belief.UpDown(
+            self.up_down_gibbs_steps, self.batch_size, self.shuffle, seed
+        )
+        weights = check_weights(sample_weight, rows, dtype)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                stack = belief.up_down_epoch(
+                    stack, rows, weights, self.up_down_learning_rate, epoch, settings
+                )
+        except Diverged:
+            raise FloatingPointError(
+                f"DBN diverged in pass {epoch + 1} of wake-sleep: its parameters are "
+                "no longer finite. Lower up_down_learning_rate "
+                f"({self.up_down_learning_rate:g}), and see that X lies in [0, 1]."
+            ) from None
+        rbms = [copy.copy(rbm) for rbm in rbms]
+        pairs = zip(rbms[:-1], stack.recognition, stack.generative, strict=True)
+        for rbm, upward, downward in pairs:
+            biases = (downward.params.biases[0], upward.params.biases[1])
+            learnt = Params(upward.params.weights, biases)
+            vars(rbm).update(rbm._from_params(learnt))
+        vars(rbms[-1]).update(rbms[-1]._from_params(stack.top.params))
+        if self.verbose:
+            print(f"[DBN] Wake-sleep, pass {epoch + 1}")
+        return rbms, [machine.params.weights[0].T for machine in stack.generative]
+
+    def _write(self, rbms, generative, n_passes, seed):
+        self.rbms_, self.generative_components_ = rbms, generative
+        self.n_up_down_iter_, self._seed = n_passes, seed
+        return self
+
+    def transform(self, X):
+        """Compute the probabilities of the units of the top hidden layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_top)
+            Probabilities that the top hidden units are 1, from the probabilities of
+            each layer given those of the one below.
+        """
+        X, stack = self._stack_for(X, "transform")
+        machines = (*stack.recognition, stack.top)
+        return by_blocks(lambda v: belief.raised(machines, v), X, float_dtype(X))
+
+    def inverse_transform(self, X):
+        """Compute the probabilities that the visible units are 1, given top ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_top)
+            Top hidden units: states, or probabilities as from :meth:`transform`.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            Probabilities of the visible units, from the probabilities of each layer
+            given those of the one above.
+        """
+        check_is_fitted(self)
+        return self._down(self.rbms_[-1].inverse_transform(X))
+
+    def reconstruct(self, X, n_gibbs_steps=1):
+        """The rows passed up to the top hidden layer and down again.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+        n_gibbs_steps : int, default=1
+            How often up and down in the top machine. All steps but the last draw
+            samples, from random numbers fixed by the fit. Other layers go by means.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            Probabilities that the visible units are 1.
+        """
+        X, stack = self._stack_for(X, "reconstruct")
+        H = by_blocks(lambda v: belief.raised(stack.recognition, v), X, float_dtype(X))
+        return self._down(self.rbms_[-1].reconstruct(H, n_gibbs_steps))
+
+    def sample(self, n_samples=1, *, n_gibbs_steps=1000, init=None, random_state=None):
+        """Draw rows from the model: Gibbs sampling at the top, then a pass down.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows to draw.
+        n_gibbs_steps : int, default=1000
+            Gibbs steps of the top machine, in a chain of its own for each row.
+        init : array-like of shape (n_samples, n_features), default=None
+            Rows that are passed up for the chains to start from, or one row,
+            `(n_features,)`, for all. None starts from independent units.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random numbers: an int gives the same rows on every call.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            The rows, 0 or 1.
+
+        Raises
+        ------
+        ValueError
+            If `init` has another shape than it should.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        if init is not None:
+            shape = (n_samples, self.components_.shape[1])
+            init = check_states(init, "init", shape, self.components_)
+            init = belief.raised(self._stack(init.dtype).recognition, init)
+        seed = draw_seed(random_state)
+        x = self.rbms_[-1].sample(
+            n_samples, n_gibbs_steps=n_gibbs_steps, init=init, random_state=seed
+        )
+        machines = self._stack(float_dtype(x)).generative
+        draws = stream(seed, Purpose.DESCENT, x)
+        return belief.sampled_down(machines, x, draws)[0]
+
+    def score_samples(self, X, n_samples=100):
+        """A lower bound of the log-likelihood of each row, in nats.
+
+        By importance sampling from what the lower machines recognise: the log of the
+        mean of ``p(v, h) / q(h | v)`` over samples of `h` [1]_. With one sample it is
+        the variational bound, on average; with more it rises towards log p(v). With
+        one hidden layer it is log p(v), exactly but for log Z. The same on every call,
+        and for any order or subset of the rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        n_samples : int, default=100
+            Number of samples of the hidden layers for each row. Their random numbers
+            are those of the fit, and the same for all rows.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            The bound, with log Z of the top machine as :meth:`log_partition` gives it.
+
+        References
+        ----------
+        .. [1] Burda, Y., Grosse, R. and Salakhutdinov, R. (2016). Importance weighted
+           autoencoders. International Conference on Learning Representations.
+        """
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        X, stack = self._stack_for(X, "score_samples")
+        draws = stream(self._seed, Purpose.BOUND, stack.top.params.biases[0])
+        n_passes = n_samples if stack.recognition else 1
+        numbers = belief.spread_draws(stack, n_passes, draws)
+        value = by_blocks(lambda v: belief.bound(stack, v, numbers), X, float_dtype(X))
+        return value - self.log_partition().value
+
+    def score(self, X, y=None):
+        """Mean of the lower bounds of the rows' log-likelihoods, in nats.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        y : Ignored
+            Not used, present for consistency.
+
+        Returns
+        -------
+        log_likelihood : float
+            Mean of :meth:`score_samples`; larger is better.
+        """
+        log_likelihood = self.score_samples(X)
+        return float(namespace(log_likelihood).mean(log_likelihood))
+
+    def log_partition(self, method="auto", **options):
+        """Logarithm of the partition function Z of the top machine, in nats.
+
+        Parameters
+        ----------
+        method : {"auto", "exact", "ais"}, default="auto"
+            As in :meth:`BernoulliRBM.log_partition`.
+        **options : dict
+            Its further parameters, `n_betas` and `n_runs`.
+
+        Returns
+        -------
+        log_partition : LogPartition
+            With attributes `value`, `lower`, `upper`, `std_error`, `method` and
+            `effective_samples`.
+        """
+        check_is_fitted(self)
+        return self.rbms_[-1].log_partition(method, **options)
+
+    def _down(self, H):
+        """Means of the visible units from the layer below the top one."""
+        dtype = float_dtype(H)
+        machines = self._stack(dtype).generative
+        return by_blocks(lambda x: belief.lowered(machines, x), H, dtype)
+
+    def _stack_for(self, X, method):
+        """Checked rows and the stack in their dtype, as every query starts."""
+        check_is_fitted(self)
+        X = check_rows(self, X, method=method, any_range=True)
+        return X, self._stack(float_dtype(X))
+
+    def _stack(self, dtype):
+        return _stack(self.rbms_, self.generative_components_, dtype)
+
+    @property
+    def components_(self):
+        """Give the weights between the features and the first hidden layer, upwards.
+
+        Returns
+        -------
+        components : ndarray of shape (n_hidden, n_features)
+            Those of the lowest machine.
+        """
+        return self.rbms_[0].components_
+
+    @property
+    def _n_features_out(self):
+        return self.rbms_[-1].components_.shape[0]
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "rbms_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.array_api_support = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _stack(rbms, generative_components, dtype):
+    """The core's stack, as the fitted attributes are now."""
+    *lower, top = (rbm._machine(dtype) for rbm in rbms)
+    generative = lower
+    if generative_components is not None:
+        generative = []
+        for machine, components in zip(lower, generative_components, strict=True):
+            W = namespace(components).astype(components.T, dtype, copy=False)
+            params = Params((W,), machine.params.biases)
+            generative.append(Machine(machine.units, params))
+    return belief.Stack(tuple(lower), tuple(generative), top)
+
+
+def _is_on_disk(X):
+    """Whether X is a memory map, or a view of one."""
+    while isinstance(X, np.ndarray):
+        if isinstance(X, np.memmap):
+            return True
+        X = X.base
+    return False

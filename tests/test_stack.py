@@ -1,0 +1,305 @@
+"""Deep belief networks against the enumeration of all their layers."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skebm.core import stack as belief
+from skebm.core.machine import ODD as UP
+from skebm.core.machine import Machine, Params, gradient, means
+from skebm.core.streams import Purpose, stream
+from skebm.core.training import Diverged
+from skebm.core.units import Bernoulli
+
+from .enumeration import BeliefNet, Enumeration
+from .machines import NAMESPACES, asarray_of, random_arrays, standard_errors
+
+UNITS = (Bernoulli(), Bernoulli())
+
+
+def machine_of(W, lower, upper, asarray=np.asarray):
+    return Machine(UNITS, Params((asarray(W),), (asarray(lower), asarray(upper))))
+
+
+def random_stack(sizes, seed=0, tied=False, asarray=np.asarray, scale=1.0):
+    """A stack with different weights up and down, and its oracle."""
+    rng = np.random.default_rng(seed)
+    weights, biases = random_arrays(sizes, seed, scale)
+    recognition, generative, upward, downward = [], [], [], []
+    for W, b, c in zip(weights[:-1], biases[:-2], biases[1:-1], strict=True):
+        V = W if tied else W + 0.5 * rng.normal(size=W.shape)
+        d = c + rng.normal(size=c.shape)
+        recognition.append(machine_of(V, b + 9.0, d, asarray))
+        generative.append(machine_of(W, b, d + 9.0, asarray))
+        upward.append((V, d))
+        downward.append((W, b))
+    top = machine_of(weights[-1], *biases[-2:], asarray)
+    oracle = BeliefNet(upward, downward, Enumeration([weights[-1]], biases[-2:]))
+    return belief.Stack(tuple(recognition), tuple(generative), top), oracle
+
+
+def draws_for(stack, n_samples, seed=0):
+    draws = stream(seed, Purpose.BOUND, stack.top.params.biases[0])
+    return belief.spread_draws(stack, n_samples, draws)
+
+
+@pytest.mark.parametrize("sizes", [(4, 3, 2), (3, 2, 3, 2)])
+def test_mean_log_weight_is_the_variational_bound(sizes):
+    """Within 5 standard errors over independent passes, and the bound is not log p."""
+    stack, oracle = random_stack(sizes)
+    rows = np.array(oracle.visible)
+    draws = stream(1, Purpose.BOUND, rows)
+    n = 4000
+    found = np.array([belief.log_weight(stack, rows, draws) for _ in range(n)])
+    found -= oracle.top.log_z
+    expected = np.array([oracle.bound(v) for v in rows])
+    exact = np.array([oracle.log_p(v) for v in rows])
+    errors = found.std(axis=0) / np.sqrt(n)
+    assert np.max(np.abs(found.mean(axis=0) - expected) / errors) < 5
+    assert np.max(np.abs(found.mean(axis=0) - exact) / errors) > 5
+
+
+@pytest.mark.parametrize("sizes", [(4, 3, 2), (3, 2, 3, 2)])
+def test_bound_rises_towards_the_log_likelihood(sizes):
+    stack, oracle = random_stack(sizes)
+    rows = np.array(oracle.visible)
+    exact = np.array([oracle.log_p(v) for v in rows])
+    many = belief.bound(stack, rows, draws_for(stack, 5000)) - oracle.top.log_z
+    assert_allclose(many, exact, atol=0.1)
+    few = [
+        belief.bound(stack, rows, draws_for(stack, 5, seed)) - oracle.top.log_z
+        for seed in range(50)
+    ]
+    expected = np.array([oracle.bound(v) for v in rows])
+    errors = np.std(few, axis=0) / np.sqrt(50)
+    assert ((np.mean(few, axis=0) - exact) / errors < 5).all()
+    assert np.mean(exact) > np.mean(few) > np.mean(expected)
+
+
+def test_draws_are_uniform_spread_and_independent_between_units():
+    below = [
+        machine_of(np.zeros((n, m)), np.zeros(n), np.zeros(m))
+        for n, m in [(4, 40), (40, 30), (30, 2)]
+    ]
+    stack = belief.Stack(tuple(below[:2]), tuple(below[:2]), below[2])
+    numbers = draws_for(stack, 200)
+    assert [x.shape for x in numbers[0]] == [(40,), (30,)]
+    x = np.array([np.concatenate(sample) for sample in numbers])
+    assert_allclose(np.sort(np.floor(x * 200), axis=0)[:, 0], np.arange(200))
+    correlations = np.corrcoef(x.T)[np.triu_indices(70, 1)]
+    assert np.abs(correlations).max() < 5 / np.sqrt(200)
+
+
+def test_spread_draws_make_the_bound_less_noisy():
+    stack, oracle = random_stack((4, 3, 2))
+    rows = np.array(oracle.visible)
+    spread = [belief.bound(stack, rows, draws_for(stack, 50, s)) for s in range(60)]
+    draws = stream(0, Purpose.BOUND, rows)
+    plain = [
+        belief.bound(stack, rows, [[draws.uniform(3)] for _ in range(50)])
+        for _ in range(60)
+    ]
+    assert np.std(spread, axis=0).mean() < 0.8 * np.std(plain, axis=0).mean()
+
+
+def test_rows_do_not_depend_on_each_other():
+    stack, oracle = random_stack((4, 3, 2))
+    rows = np.array(oracle.visible)
+    draws = draws_for(stack, 20)
+    whole = belief.bound(stack, rows, draws)
+    assert_allclose(belief.bound(stack, rows[5:6], draws), whole[5:6])
+
+
+def test_descent_from_the_top_has_the_distribution_of_the_model():
+    stack, oracle = random_stack((4, 3, 3, 2))
+    x = oracle.top.sample(40_000, np.random.default_rng(0))[0]
+    draws = stream(0, Purpose.DESCENT, x)
+    v = belief.sampled_down(stack.generative, x, draws)[0]
+    expected = oracle.moments()
+    assert standard_errors(v, expected).max() < 5
+    # Negative control: down by means and a coin at the end.
+    wrong = belief.lowered(stack.generative, x)
+    wrong = draws.uniform(wrong.shape) < wrong.mean(axis=0)
+    assert standard_errors(wrong.astype(float), expected).max() > 5
+
+
+def test_recognised_layers_have_the_distribution_of_q():
+    stack, oracle = random_stack((4, 3, 3, 2))
+    v = np.array([1.0, 0.0, 1.0, 1.0])
+    draws = stream(0, Purpose.UP_DOWN, v)
+    rows = np.broadcast_to(v, (40_000, 4))
+    found = np.hstack(belief.sampled_up(stack.recognition, rows, draws)[1:])
+    expected = sum(
+        np.exp(oracle.log_recognition(v, path))
+        * np.outer(np.hstack(path), np.hstack(path))
+        for path in oracle.paths
+    )
+    assert standard_errors(found, expected).max() < 5
+    others = belief.sampled_up(stack.generative, rows, draws)[1:]
+    assert standard_errors(np.hstack(others), expected).max() > 5
+
+
+def test_a_layer_of_transposed_weights_leaves_the_distribution_unchanged():
+    """Hinton, Osindero & Teh 2006: below it, the machine without the layer."""
+    (W,), (b, c) = random_arrays((4, 3))
+    alone = Enumeration([W], [b, c])
+    lower, top = machine_of(W, b, c), machine_of(W.T, c, b)
+    stack = belief.Stack((lower,), (lower,), top)
+    oracle = BeliefNet([(W, c)], [(W, b)], Enumeration([W.T], [c, b]))
+    rows = np.array(oracle.visible)
+    expected = [alone.log_marginal({0: v}) for v in rows]
+    assert_allclose([oracle.log_p(v) for v in rows], expected)
+    # The posterior is then the recognition itself: a single pass is exact.
+    found = belief.bound(stack, rows, draws_for(stack, 1)) - oracle.top.log_z
+    assert_allclose(found, expected)
+    other = stack._replace(top=machine_of(W.T, b[:3], b))
+    wrong = belief.bound(other, rows, draws_for(stack, 1)) - oracle.top.log_z
+    assert not np.allclose(wrong, expected)
+
+
+def test_training_such_a_layer_does_not_lower_the_bound():
+    """By the exact gradient of the top machine; nor then does log p(v) fall."""
+    rng = np.random.default_rng(4)
+    (W,), (b, c) = random_arrays((4, 3))
+    rows, shares = (
+        np.array(Enumeration([W], [b, c]).layers[0][::8]),
+        rng.uniform(size=16),
+    )
+    shares /= shares.sum()
+    lower = machine_of(W, b, c)
+    weights, biases = [W.T.copy()], [c.copy(), b.copy()]
+    bounds, log_ps = [], []
+    for _ in range(30):
+        oracle = BeliefNet([(W, c)], [(W, b)], Enumeration(weights, biases))
+        bounds.append(shares @ [oracle.bound(v) for v in rows])
+        log_ps.append(shares @ [oracle.log_p(v) for v in rows])
+        q = np.zeros(8)
+        hidden = np.array([path[0] for path in oracle.paths])
+        for v, share in zip(rows, shares, strict=True):
+            p = means(lower, [v[None], None], UP)[1][0]
+            q += share * np.prod(np.where(hidden == 1, p, 1 - p), axis=1)
+        top = machine_of(weights[0], *biases)
+        positive = means(top, [hidden, None], UP)
+        layers = [
+            np.vstack([x, y]) for x, y in zip(positive, oracle.top.layers, strict=True)
+        ]
+        signs = np.concatenate([q, -oracle.top.probabilities])
+        step = gradient(layers, signs, [np.zeros(3), np.zeros(4)])
+        weights[0] = weights[0] + 0.5 * step.weights[0]
+        biases = [x + 0.5 * d for x, d in zip(biases, step.biases, strict=True)]
+    assert (np.diff(bounds) >= 0).all()
+    assert bounds[-1] > bounds[0] + 0.005
+    assert log_ps[-1] > log_ps[0]
+    assert (np.array(log_ps) >= np.array(bounds) - 1e-12).all()
+
+
+# Wake-sleep
+
+
+def bars(n, rng):
+    """Rows of 6 bits in which the halves agree or are opposite, with noise."""
+    half = rng.integers(0, 2, (n, 3))
+    rows = np.hstack([half, half ^ rng.integers(0, 2, (n, 1))])
+    return (rows ^ (rng.uniform(size=rows.shape) < 0.05)).astype(float)
+
+
+def oracle_of(stack):
+    def pairs(machines, index):
+        return [(m.params.weights[0], m.params.biases[index]) for m in machines]
+
+    top = Enumeration(stack.top.params.weights, stack.top.params.biases)
+    return BeliefNet(pairs(stack.recognition, 1), pairs(stack.generative, 0), top)
+
+
+def mean_bound(stack, rows):
+    oracle = oracle_of(stack)
+    values, counts = np.unique(rows, axis=0, return_counts=True)
+    return np.average([oracle.bound(v) for v in values], weights=counts)
+
+
+SETTINGS = belief.UpDown(n_gibbs_steps=10, batch_size=20, shuffle=True, seed=0)
+
+
+def test_wake_sleep_raises_the_bound(rng):
+    rows = bars(400, rng)
+    stack, _ = random_stack((6, 4, 3), tied=True, scale=0.3)
+    before = mean_bound(stack, rows)
+    kept = belief.untied(stack)
+    after = stack
+    for epoch in range(60):
+        after = belief.up_down_epoch(after, rows, np.ones(400), 0.1, epoch, SETTINGS)
+    assert mean_bound(after, rows) > before + 0.2
+    for machines, copies in zip(stack[:2], kept[:2], strict=True):
+        for one, copy in zip(machines, copies, strict=True):
+            assert_allclose(one.params.weights[0], copy.params.weights[0], rtol=0)
+
+
+@pytest.mark.parametrize("part", ["recognition", "generative"])
+def test_each_part_of_wake_sleep_moves_towards_its_own_teacher(part):
+    """Expected steps by enumeration, within 5 standard errors of one large batch."""
+    stack, oracle = random_stack((4, 3, 2), scale=0.7)
+    v = np.array([1.0, 0.0, 1.0, 1.0])
+    n, rate = 40_000, 1e-6
+    rows = np.broadcast_to(v, (n, 4))
+    settings = belief.UpDown(200, n, False, 0)
+    after = belief.up_down_epoch(stack, rows, np.ones(n), rate, 0, settings)
+    W, V = (getattr(s, part)[0].params.weights[0] for s in (stack, after))
+    found = (V - W) / rate
+    (U, c), (G, b) = oracle.upward[0], oracle.downward[0]
+    expected = np.zeros_like(found)
+    second = np.zeros_like(found)
+    for (h,) in oracle.paths:
+        if part == "generative":
+            p = np.exp(oracle.log_recognition(v, [h]))
+            step = np.outer(v - 1 / (1 + np.exp(-(b + G @ h))), h)
+            expected, second = expected + p * step, second + p * step**2
+            continue
+        for x in oracle.visible:
+            p = np.exp(oracle.log_joint(x, [h]))
+            step = np.outer(x, h - 1 / (1 + np.exp(-(c + x @ U))))
+            expected, second = expected + p * step, second + p * step**2
+    errors = np.sqrt(np.maximum(second - expected**2, 1e-9) / n)
+    assert np.max(np.abs(found - expected) / errors) < 5
+    assert np.max(np.abs(expected) / errors) > 5
+
+
+def test_wake_sleep_that_diverges_returns_what_was(rng):
+    stack, _ = random_stack((6, 4, 3))
+    rows = np.full((20, 6), 1e300)
+    with np.errstate(all="ignore"), pytest.raises(Diverged) as caught:
+        belief.up_down_epoch(stack, rows, np.ones(20), 1e300, 0, SETTINGS)
+    assert caught.value.state is stack
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_other_namespaces_agree(namespace, rng):
+    asarray = asarray_of(namespace)
+    rows = bars(50, rng)
+    results = []
+    for kind in (np.asarray, asarray):
+        stack, _ = random_stack((6, 4, 3, 2), asarray=kind)
+        X, ones = kind(rows), kind(np.ones(50))
+        stack = belief.up_down_epoch(stack, X, ones, 0.1, 0, SETTINGS)
+        found = belief.bound(stack, X, draws_for(stack, 10))
+        results.append(
+            (stack, np.asarray(found), np.asarray(belief.raised(stack[0], X)))
+        )
+    (one, *values), (other, *others) = results
+    for x, y in zip(values, others, strict=True):
+        assert_allclose(y, x, atol=1e-9)
+    for m, n in zip(
+        (*one[0], *one[1], one[2]), (*other[0], *other[1], other[2]), strict=True
+    ):
+        assert_allclose(np.asarray(n.params.weights[0]), m.params.weights[0], atol=1e-9)
+
+
+def test_means_go_up_and_down_layer_by_layer():
+    stack, oracle = random_stack((4, 3, 3, 2))
+    x = np.array(oracle.visible)
+    for W, c in oracle.upward:
+        x = 1 / (1 + np.exp(-(c + x @ W)))
+    assert_allclose(belief.raised(stack.recognition, np.array(oracle.visible)), x)
+    for W, b in reversed(oracle.downward):
+        x = 1 / (1 + np.exp(-(b + x @ W.T)))
+    raised = belief.raised(stack.recognition, np.array(oracle.visible))
+    assert_allclose(belief.lowered(stack.generative, raised), x)
