@@ -3,7 +3,16 @@
 from ._callbacks import Checkpoint, HistoryMonitor
 from .dbn import DBN
 from .rbm import BernoulliRBM
+from .supervised import DBNClassifier, DBNRegressor
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["DBN", "BernoulliRBM", "Checkpoint", "HistoryMonitor", "__version__"]
+__all__ = [
+    "DBN",
+    "BernoulliRBM",
+    "Checkpoint",
+    "DBNClassifier",
+    "DBNRegressor",
+    "HistoryMonitor",
+    "__version__",
+]

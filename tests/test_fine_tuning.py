@@ -166,13 +166,22 @@ def test_divergence_returns_the_last_finite_state(rng):
 
 
 def test_output_layer_starts_at_the_mean_of_the_targets(rng):
-    hidden = random_params((4, 5), rng)
-    mean = np.array([0.2, 0.5, 0.3])
-    for output in (net.Softmax(), net.Sigmoid(), net.Identity()):
-        params = fine_tuning.with_output(hidden, output, mean)
-        layers = net.hidden_layers(params, rng.uniform(size=(2, 4)))
-        found = output.mean(net.output_field(params, layers[-1]))
-        assert_allclose(found, [mean, mean])
+    """But for a row in which nothing is known: without it, log 0 would be a bias."""
+    hidden, X = random_params((4, 5), rng), rng.uniform(size=(2, 4))
+    weights = rng.uniform(size=50)
+    for output, unknown in [
+        (net.Softmax(), 1 / 3),
+        (net.Sigmoid(), 1 / 2),
+        (net.Identity(), None),
+    ]:
+        y = targets_for(output, 50, 3, rng)
+        params = fine_tuning.with_output(hidden, output, y, weights)
+        a = net.output_field(params, net.hidden_layers(params, X)[-1])
+        if unknown is None:
+            expected = weights @ y / weights.sum()
+        else:
+            expected = (weights @ y + unknown) / (weights.sum() + 1)
+        assert_allclose(output.mean(a), [expected, expected])
         assert params.weights[1].shape == (5, 3)
 
 

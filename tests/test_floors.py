@@ -32,6 +32,8 @@ FLOORS = {
     "_base": 8,
     "rbm": 9,
     "dbn": 10,
+    "_fine_tuned": 11,
+    "supervised": 12,
 }
 
 

@@ -39,16 +39,15 @@ class Settings(NamedTuple):
     seed: int
 
 
-def with_output(params, output, mean_target):
+def with_output(params, output, targets, sample_weight):
     """Params of hidden layers with an output layer above them, which has no weights.
 
-    Its biases give the mean of the targets, (n_outputs,), whatever the row.
+    Its biases fit the targets, (n_rows, n_outputs), without looking at the rows.
     """
-    n_hidden, n_outputs = params.biases[-1].shape[0], mean_target.shape[0]
-    weights = like(np.zeros((n_hidden, n_outputs)), params.biases[-1])
-    biases = namespace(mean_target).astype(
-        output.natural(mean_target), params.biases[-1].dtype
-    )
+    b = params.biases[-1]
+    weights = like(np.zeros((b.shape[0], targets.shape[1])), b)
+    biases = output.typical(sample_weight @ targets, total(sample_weight))
+    biases = namespace(b).astype(biases, b.dtype)
     return Params((*params.weights, weights), (*params.biases, biases))
 
 

@@ -21,9 +21,18 @@ class Softmax:
         p /= xp.sum(p, axis=-1, keepdims=True)
         return p
 
-    def natural(self, mean):
-        """The total input that gives this mean."""
-        return namespace(mean).log(mean)
+    def log_mean(self, a):
+        """log of the outputs."""
+        xp = namespace(a)
+        a = a - xp.max(a, axis=-1, keepdims=True)
+        return a - xp.log(xp.sum(xp.exp(a), axis=-1, keepdims=True))
+
+    def typical(self, sums, mass):
+        """The total input that fits targets with these weighted sums, (n_outputs,).
+
+        One more row, in which all classes are alike, keeps it finite.
+        """
+        return namespace(sums).log((sums + 1.0 / sums.shape[0]) / (mass + 1.0))
 
     def times_slope(self, mean, g):
         """The derivative of the outputs by `a`, applied to `g`."""
@@ -31,9 +40,7 @@ class Softmax:
 
     def cross_entropy(self, a, y):
         """-sum_k y_k log mean_k, (n_rows,), for targets `y` that add up to 1."""
-        xp = namespace(a)
-        a = a - xp.max(a, axis=-1, keepdims=True)
-        return xp.log(xp.sum(xp.exp(a), axis=-1)) - xp.sum(a * y, axis=-1)
+        return -namespace(a).sum(self.log_mean(a) * y, axis=-1)
 
 
 class Sigmoid:
@@ -43,10 +50,17 @@ class Sigmoid:
         """Outputs given their total input `a`, (n_rows, n_outputs)."""
         return sigmoid(a)
 
-    def natural(self, mean):
-        """The total input that gives this mean."""
-        xp = namespace(mean)
-        return xp.log(mean) - xp.log1p(-mean)
+    def log_mean(self, a):
+        """log of the outputs."""
+        return -softplus(-a)
+
+    def typical(self, sums, mass):
+        """The total input that fits targets with these weighted sums, (n_outputs,).
+
+        One more row, in which either value is as good, keeps it finite.
+        """
+        log = namespace(sums).log
+        return log(sums + 0.5) - log(mass - sums + 0.5)
 
     def times_slope(self, mean, g):
         """The derivative of the outputs by `a`, applied to `g`."""
@@ -64,9 +78,9 @@ class Identity:
         """Outputs given their total input `a`, (n_rows, n_outputs)."""
         return a
 
-    def natural(self, mean):
-        """The total input that gives this mean."""
-        return mean
+    def typical(self, sums, mass):
+        """The total input that fits targets with these weighted sums, (n_outputs,)."""
+        return sums / mass
 
     def times_slope(self, mean, g):
         """The derivative of the outputs by `a`, applied to `g`."""

@@ -1,0 +1,443 @@
+"""Networks that are fine-tuned from a deep belief network: what estimators share."""
+
+import time
+import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn import config_context
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+)
+
+from ._base import SCHEDULES, draw_seed
+from ._validation import check_rows, record_features
+from .core import fine_tuning, optimise
+from .core.backend import Subset, by_blocks, float_dtype
+from .core.machine import Params
+from .core.network import (
+    Dropout,
+    Network,
+    hidden_layers,
+    output_field,
+)
+from .core.training import Diverged
+from .dbn import DBN
+
+
+class Targets(NamedTuple):
+    """What an estimator makes of y, for the labelled rows alone.
+
+    `values` (n_rows, n_outputs) are what the network learns, `row_weights` those of
+    classes, `strata` what a split keeps the shares of, or None. `score` takes params
+    and rows, values and weights to score. `attributes` are written after the fit.
+    """
+
+    values: np.ndarray
+    network: Network
+    row_weights: np.ndarray
+    strata: np.ndarray | None
+    score: Callable
+    attributes: dict
+
+
+class Run(NamedTuple):
+    """All that a fit carries from epoch to epoch."""
+
+    state: fine_tuning.State
+    losses: list
+    scores: list
+
+
+def network_fields(params, X):
+    """Total inputs of the outputs of a network, (n_samples, n_outputs)."""
+
+    def fields(rows):
+        return output_field(params, hidden_layers(params, rows)[-1])
+
+    return by_blocks(fields, X, params.biases[0].dtype)
+
+
+def recognition(dbn, dtype):
+    """The weights upwards and hidden biases of a deep belief network."""
+    machines = [rbm._machine(dtype).params for rbm in dbn.rbms_]
+    weights = tuple(params.weights[0] for params in machines)
+    return Params(weights, tuple(params.biases[1] for params in machines))
+
+
+def goes_in_batches(estimator):
+    """Whether the solver takes one minibatch after the other, as partial_fit does."""
+    return estimator.solver != "lbfgs"
+
+
+class FineTunedNetwork(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Pretraining, and fine-tuning by backpropagation, whatever the targets are."""
+
+    _parameter_constraints: dict = {
+        "hidden_layer_sizes": DBN._parameter_constraints["hidden_layer_sizes"],
+        "rbm": DBN._parameter_constraints["rbm"],
+        "dbn": [HasMethods(["fit", "transform"]), None],
+        "solver": [StrOptions({"adam", "sgd", "lbfgs"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "shuffle": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    # The machines check their own parameters when they are fitted.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None):
+        """Pretrain a deep belief network, and fine-tune it to predict y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, with values in [0, 1].
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            What to predict.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. A row of weight 2 counts as the row twice.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or y holds NaN or infinity, if a weight is negative or all are zero, or
+            if parameters contradict each other.
+        FloatingPointError
+            If parameters become infinite or NaN: a learning rate is too high.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training has not converged after `max_iter` epochs, unless the learning
+            rate falls to zero by then.
+        """
+        going_on = self.warm_start and self.__sklearn_is_fitted__()
+        self._check_solver()
+        return self._train(X, y, sample_weight, going_on, "fit")
+
+    def _check_solver(self):
+        if goes_in_batches(self):
+            return
+        for name in ("dropout", "input_dropout", "early_stopping"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name}={getattr(self, name)} needs a solver that goes from batch "
+                    f"to batch. Set solver='adam' or 'sgd', or leave {name} out."
+                )
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True: hold rows out "
+                "yourself, and call score on them between the calls."
+            )
+        going_on = self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, going_on, "partial_fit", classes)
+
+    def _train(self, X_given, y, sample_weight, going_on, method, classes=None):
+        X = self._rows(X_given, method, new=not going_on)
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but "
+                "the target y is None."
+            )
+        check_consistent_length(X, y)
+        dtype = float_dtype(self.coefs_[0] if going_on else X)
+        weights = _check_sample_weight(
+            sample_weight, X, dtype=dtype, ensure_non_negative=True
+        )
+        with config_context(array_api_dispatch=False):
+            y, labelled = self._check_y(y)
+        targets = self._targets(y, going_on, method, classes)
+        if going_on:
+            self._check_sizes()
+            seed, dbn = self._seed, self.dbn_
+        else:
+            seed = draw_seed(self.random_state)
+            dbn = self._pretrained(X, weights, seed)
+        if labelled is not None:
+            X, weights = Subset(X, np.flatnonzero(labelled)), weights[labelled]
+        weights = weights * targets.row_weights.astype(dtype)
+        data, held_out = (X, targets.values.astype(dtype), weights), None
+        if self.early_stopping:
+            data, held_out = self._hold_out(data, targets, seed)
+        settings = self._settings(targets, seed)
+        if going_on:
+            state = self._resume(settings, method)
+        else:
+            params = fine_tuning.with_output(
+                recognition(dbn, dtype), settings.network.output, *data[1:]
+            )
+            state = fine_tuning.State(params, settings.optimiser.init(params), 0)
+        run = Run(state, [], [])
+        if going_on:
+            run = Run(state, self.loss_curve_, self.validation_scores_ or [])
+        try:
+            if self.solver == "lbfgs":
+                run = self._minimise(run, data, settings)
+            else:
+                run = self._descend(run, data, held_out, settings, targets, method)
+        except Diverged as stop:
+            raise FloatingPointError(
+                f"{type(self).__name__} diverged in epoch {stop.state.epoch + 1} of "
+                "fine-tuning: its parameters are no longer finite. Lower "
+                f"learning_rate_init ({self.learning_rate_init:g}), and see that X "
+                "lies in [0, 1] and that y is scaled."
+            ) from None
+        if not going_on:
+            record_features(self, X_given)
+        for name, value in targets.attributes.items():
+            setattr(self, name, value)
+        return self._write(run, dbn, seed)
+
+    def _rows(self, X, method, new=False):
+        """Checked rows, as NumPy's arrays: labels are not of other namespaces."""
+        with config_context(array_api_dispatch=False):
+            return check_rows(self, X, method=method, new=new, any_range=True)
+
+    def _settings(self, targets, seed):
+        optimisers = {
+            "adam": optimise.Adam(),
+            "sgd": optimise.MomentumSGD(self.momentum, nesterov=True),
+            "lbfgs": optimise.MomentumSGD(),  # has no state, and takes no step
+        }
+        return fine_tuning.Settings(
+            network=targets.network,
+            optimiser=optimisers[self.solver],
+            batch_size=self.batch_size,
+            alpha=self.alpha,
+            dropout=Dropout(self.input_dropout, self.dropout),
+            shuffle=self.shuffle,
+            seed=seed,
+        )
+
+    def _resume(self, settings, method):
+        """Training's state from the fitted attributes. A new fit has new moments."""
+        params = self._params(self.coefs_[0].dtype)
+        moments = self._moments
+        if method == "fit" or self._moments_of != self.solver:
+            moments = settings.optimiser.init(params)
+        return fine_tuning.State(params, moments, self.n_iter_)
+
+    def _hold_out(self, data, targets, seed):
+        """The data without the rows for validation, and those."""
+        n_rows = data[0].shape[0]
+        left, held_out = train_test_split(
+            np.arange(n_rows),
+            test_size=self.validation_fraction,
+            stratify=targets.strata,
+            random_state=seed,
+        )
+        X, *others = data
+        return tuple(
+            (Subset(X, rows), *(x[rows] for x in others)) for rows in (left, held_out)
+        )
+
+    def _descend(self, run, data, held_out, settings, targets, method):
+        """Epochs of stochastic gradient descent."""
+        n_epochs, schedule = self.max_iter, SCHEDULES[self.learning_rate_schedule]
+        rates = schedule(self.learning_rate_init, n_epochs)
+        if method == "partial_fit":
+            rates = [self.learning_rate_init]
+        best, best_merit, n_without_gain = None, -np.inf, 0
+        begin, first = time.perf_counter(), run.state.epoch
+        try:
+            for rate in rates:
+                # Overflow is no news where an epoch ends by asking if all is finite.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    state, loss = fine_tuning.train_epoch(
+                        run.state, *data, rate, settings
+                    )
+                run = run._replace(state=state, losses=[*run.losses, loss])
+                merit = -loss
+                if held_out is not None:
+                    merit = targets.score(state.params, *held_out)
+                    run = run._replace(scores=[*run.scores, merit])
+                gained = merit > best_merit + self.tol
+                n_without_gain = 0 if gained else n_without_gain + 1
+                if merit > best_merit:
+                    best, best_merit = state, merit
+                if self.verbose:
+                    self._print(run, held_out, time.perf_counter() - begin)
+                    begin = time.perf_counter()
+                if n_without_gain >= self.n_iter_no_change:
+                    break
+            else:
+                if method == "fit" and self.learning_rate_schedule == "constant":
+                    self._warn_not_converged()
+        except KeyboardInterrupt:
+            if run.state.epoch == first:
+                raise
+            warnings.warn(
+                f"Training interrupted by user after {run.state.epoch - first} epochs: "
+                "these are kept.",
+                stacklevel=4,
+            )
+        return run if held_out is None else run._replace(state=best)
+
+    def _minimise(self, run, data, settings):
+        """All rows at once, by L-BFGS."""
+        state, losses, result = fine_tuning.lbfgs(
+            run.state, *data, self.max_iter, self.tol, settings
+        )
+        if not result.success:
+            self._warn_not_converged()
+        if self.verbose:
+            print(
+                f"[{type(self).__name__}] {result.nit} iterations of L-BFGS, "
+                f"loss = {result.fun:.6f}"
+            )
+        return Run(state, [*run.losses, *losses], run.scores)
+
+    def _warn_not_converged(self):
+        warnings.warn(
+            f"Fine-tuning did not converge within max_iter={self.max_iter}. Raise "
+            "max_iter or tol, or let the learning rate fall to zero by then with "
+            "learning_rate_schedule='linear'.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+    def _print(self, run, held_out, seconds):
+        score = ""
+        if held_out is not None:
+            score = f"validation score = {run.scores[-1]:.4f}, "
+        print(
+            f"[{type(self).__name__}] Epoch {run.state.epoch}, "
+            f"loss = {run.losses[-1]:.6f}, {score}time = {seconds:.2f}s"
+        )
+
+    def _pretrained(self, X, sample_weight, seed):
+        """The deep belief network to start from: as it is given, or fitted to X."""
+        if self.dbn is not None and self.rbm is not None:
+            raise ValueError(
+                "Both dbn and rbm are given, but rbm is for the network that is made "
+                "where dbn is None. Set one of them to None."
+            )
+        if self.dbn is None:
+            dbn = DBN(self.hidden_layer_sizes, rbm=self.rbm, random_state=seed)
+            return dbn.fit(X, sample_weight=sample_weight)
+        frozen = isinstance(self.dbn, FrozenEstimator)
+        dbn = self.dbn.estimator if frozen else self.dbn
+        if not isinstance(dbn, DBN):
+            raise TypeError(f"dbn must be a DBN, got {type(dbn).__name__}.")
+        check_is_fitted(
+            dbn,
+            msg="dbn must be fitted: call its fit first. To keep it so in a grid "
+            "search or a clone, pass sklearn.frozen.FrozenEstimator(dbn).",
+        )
+        if dbn.n_features_in_ != X.shape[1]:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but dbn was fitted to "
+                f"{dbn.n_features_in_}."
+            )
+        return dbn
+
+    def _check_sizes(self):
+        sizes = [len(b) for b in self.intercepts_[:-1]]
+        if self.dbn is None and sizes != DBN(self.hidden_layer_sizes)._sizes():
+            raise ValueError(
+                f"This {type(self).__name__} has hidden layers of sizes {sizes}, but "
+                f"hidden_layer_sizes now is {self.hidden_layer_sizes}. To go on, set "
+                "the parameter back; to change the sizes, fit anew."
+            )
+
+    def _write(self, run, dbn, seed):
+        params = run.state.params
+        self.coefs_, self.intercepts_ = list(params.weights), list(params.biases)
+        self.n_iter_, self.loss_curve_ = len(run.losses), run.losses
+        self.validation_scores_ = run.scores if self.early_stopping else None
+        self.dbn_, self._seed = dbn, seed
+        self._moments, self._moments_of = run.state.moments, self.solver
+        return self
+
+    def _params(self, dtype):
+        return Params(
+            *(
+                tuple(x.astype(dtype, copy=False) for x in group)
+                for group in (self.coefs_, self.intercepts_)
+            )
+        )
+
+    def _fields(self, X, method):
+        """Total inputs of the outputs, (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        X = self._rows(X, method)
+        return network_fields(self._params(float_dtype(X)), X)
+
+    def transform(self, X):
+        """Compute the fine-tuned units of the top hidden layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_top)
+            Values between 0 and 1.
+        """
+        check_is_fitted(self)
+        X = self._rows(X, "transform")
+        dtype = float_dtype(X)
+        params = self._params(dtype)
+        return by_blocks(lambda v: hidden_layers(params, v)[-1], X, dtype)
+
+    @property
+    def components_(self):
+        """Give the weights between the features and the first hidden layer.
+
+        Returns
+        -------
+        components : ndarray of shape (n_hidden, n_features)
+            The first of `coefs_`, transposed.
+        """
+        return self.coefs_[0].T
+
+    @property
+    def _n_features_out(self):
+        return self.coefs_[-1].shape[0]
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coefs_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

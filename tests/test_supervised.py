@@ -1,0 +1,503 @@
+"""DBNClassifier and DBNRegressor as their users meet them."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skebm import DBN, BernoulliRBM, DBNClassifier, DBNRegressor
+
+BOTH = [DBNClassifier, DBNRegressor]
+
+
+def data(n=120, n_classes=3, seed=0):
+    """Rows in [0, 1], and classes that depend on two of the columns."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(size=(n, 5))
+    y = np.minimum((n_classes * 0.5 * (X[:, 0] + X[:, 1])).astype(int), n_classes - 1)
+    return X, y
+
+
+def unfitted(kind=DBNClassifier, **params):
+    return kind(
+        **{
+            "hidden_layer_sizes": (6, 4),
+            "rbm": None if "dbn" in params else BernoulliRBM(n_iter=2),
+            "learning_rate_schedule": "linear",
+            "max_iter": 5,
+            "random_state": 0,
+            **params,
+        }
+    )
+
+
+def fitted(kind=DBNClassifier, X=None, y=None, **params):
+    default_X, default_y = data()
+    X, y = default_X if X is None else X, default_y if y is None else y
+    return unfitted(kind, **params).fit(X, y)
+
+
+def assert_same_model(one, other, **tolerance):
+    for x, z in zip(
+        [*one.coefs_, *one.intercepts_],
+        [*other.coefs_, *other.intercepts_],
+        strict=True,
+    ):
+        assert_allclose(x, z, **(tolerance or {"rtol": 0}))
+
+
+# What is learnt
+
+
+def test_fine_tuning_starts_from_the_deep_belief_network():
+    X, y = data()
+    model = fitted(max_iter=1, learning_rate_init=1e-12)
+    for W, c, rbm in zip(
+        model.coefs_[:-1], model.intercepts_[:-1], model.dbn_.rbms_, strict=True
+    ):
+        assert_allclose(W, rbm.components_.T)
+        assert_allclose(c, rbm.intercept_hidden_)
+    assert_allclose(model.transform(X), model.dbn_.transform(X))
+    shares = (np.bincount(y) + 1 / 3) / (len(y) + 1)
+    assert_allclose(model.predict_proba(X), np.tile(shares, (len(X), 1)))
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("kind", BOTH)
+def test_each_solver_learns(kind, solver):
+    X, y = data(300)
+    model = fitted(
+        kind,
+        X,
+        y,
+        solver=solver,
+        hidden_layer_sizes=(20,),
+        learning_rate_init=0.01 if solver == "adam" else 0.05,
+        batch_size=20,
+        max_iter=100,
+        tol=0.0 if solver != "lbfgs" else 1e-2,
+    )
+    assert model.score(*data(300, seed=1)) > (0.85 if kind is DBNClassifier else 0.8)
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert model.n_iter_ == len(model.loss_curve_) > 3
+
+
+def test_without_hidden_influence_it_is_a_linear_model():
+    """L-BFGS to the end, with so much penalty that only the biases are left."""
+    X, y = data()
+    model = fitted(X=X, y=y, solver="lbfgs", alpha=1e6, max_iter=1000, tol=1e-8)
+    assert_allclose(model.predict_proba(X)[0], np.bincount(y) / len(y), atol=5e-3)
+
+
+def test_better_than_its_features_with_logistic_regression():
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
+    dbn = DBN((60, 60), rbm=BernoulliRBM(n_iter=20), random_state=0).fit(X_train)
+    model = DBNClassifier(
+        dbn=dbn,
+        max_iter=50,
+        learning_rate_init=0.01,
+        learning_rate_schedule="linear",
+        random_state=0,
+    )
+    found = model.fit(X_train, y_train).score(X_test, y_test)
+    features = make_pipeline(FrozenEstimator(dbn), LogisticRegression(max_iter=500))
+    assert found > features.fit(X_train, y_train).score(X_test, y_test)
+    assert found > 0.94
+    # And the fine-tuned features are better ones.
+    again = LogisticRegression(max_iter=500).fit(model.transform(X_train), y_train)
+    assert again.score(model.transform(X_test), y_test) > 0.94
+
+
+def test_regressor_of_many_outputs():
+    X, _ = data(200)
+    Y = np.column_stack([X[:, 0] * 2 - 1, X[:, 1] - X[:, 2]])
+    params = {"solver": "lbfgs", "max_iter": 300, "tol": 1e-3, "alpha": 0.0}
+    model = fitted(DBNRegressor, X, Y, hidden_layer_sizes=(10,), **params)
+    assert model.score(X, Y) > 0.95
+    assert model.predict(X).shape == (200, 2)
+    single = fitted(DBNRegressor, X, Y[:, 0], hidden_layer_sizes=(10,), **params)
+    assert single.predict(X).shape == (200,)
+    assert single.score(X, Y[:, 0]) > Ridge().fit(X, Y[:, 0]).score(X, Y[:, 0]) - 0.05
+
+
+# Outputs
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_outputs_agree_with_each_other(n_classes):
+    X, y = data(n_classes=n_classes)
+    labels = np.array(["low", "middle", "top"])
+    model = fitted(X=X, y=labels[y], max_iter=30)
+    p, a = model.predict_proba(X), model.decision_function(X)
+    assert p.shape == (120, n_classes)
+    assert_allclose(p.sum(axis=1), 1.0)
+    assert_allclose(model.predict_log_proba(X), np.log(p))
+    assert_array_equal(model.classes_, labels[:n_classes])
+    assert_array_equal(model.predict(X), model.classes_[p.argmax(axis=1)])
+    if n_classes == 2:
+        assert_allclose(a, np.log(p[:, 1] / p[:, 0]))
+    else:
+        assert_allclose(a - a[:, :1], np.log(p / p[:, :1]))
+
+
+def test_several_labels_for_each_row():
+    X, _ = data(300)
+    Y = np.column_stack([X[:, 0] > 0.5, X[:, 1] > 0.5, X[:, 0] > 0.2]).astype(int)
+    model = fitted(
+        X=X, y=Y, solver="lbfgs", max_iter=300, tol=1e-2, hidden_layer_sizes=(10,)
+    )
+    p = model.predict_proba(X)
+    assert p.shape == model.decision_function(X).shape == (300, 3)
+    assert_array_equal(model.predict(X), p > 0.5)
+    assert model.score(X, Y) > 0.8
+    assert_allclose(np.exp(model.predict_log_proba(X)), p, atol=1e-15)
+    model = unfitted().partial_fit(X, Y, classes=[0, 1, 2])
+    assert model.partial_fit(X, Y).predict(X).shape == Y.shape
+
+
+def test_a_single_class():
+    X, _ = data()
+    model = fitted(X=X, y=np.full(120, "only"))
+    assert_array_equal(model.predict(X), np.full(120, "only"))
+    assert model.predict_proba(X).shape == (120, 1)
+
+
+# Rows without a label, weights, and the network to start from
+
+
+def test_rows_without_a_label_are_for_pretraining_alone():
+    X, y = data()
+    some = y.copy()
+    some[40:] = -1
+    model = fitted(X=X, y=some)
+    dbn = DBN((6, 4), rbm=BernoulliRBM(n_iter=2), random_state=model.dbn_.random_state)
+    assert_same_model(fitted(X=X[:40], y=y[:40], rbm=None, dbn=dbn.fit(X)), model)
+    assert_array_equal(model.classes_, [0, 1, 2])
+    other = fitted(X=X[:40], y=y[:40])
+    assert not np.allclose(other.dbn_.components_, model.dbn_.components_)
+    as_class = fitted(X=X, y=np.where(y > 1, 1, -1))
+    assert_array_equal(as_class.classes_, [-1, 1])
+    assert (as_class.predict(X) == -1).any()
+
+
+def test_rows_without_any_of_several_labels():
+    X, _ = data()
+    Y = np.column_stack([X[:, 0] > 0.5, X[:, 1] > 0.5]).astype(int)
+    some = Y.copy()
+    some[40:] = -1
+    model = fitted(X=X, y=some)
+    dbn = model.dbn_
+    assert_same_model(fitted(X=X[:40], y=Y[:40], rbm=None, dbn=dbn), model)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_fitted_network_serves_and_stays_as_it_is(kind):
+    X, y = data()
+    dbn = DBN((6, 4), random_state=0).fit(X)
+    before = [x.copy() for rbm in dbn.rbms_ for x in (rbm.components_,)]
+    one = fitted(kind, dbn=dbn)
+    two = clone(unfitted(kind, dbn=FrozenEstimator(dbn))).fit(X, y)
+    assert one.dbn_ is two.dbn_ is dbn
+    assert_same_model(one, two)
+    for x, rbm in zip(before, dbn.rbms_, strict=True):
+        assert_array_equal(x, rbm.components_)
+    assert not np.allclose(one.coefs_[0], before[0].T)
+    with pytest.raises(NotFittedError, match="FrozenEstimator"):
+        clone(unfitted(kind, dbn=dbn)).fit(X, y)
+    with pytest.raises(ValueError, match="4 features, but dbn was fitted to 5"):
+        unfitted(kind, dbn=dbn).fit(X[:, :4], y)
+    with pytest.raises(ValueError, match="Both dbn and rbm"):
+        unfitted(kind, dbn=dbn, rbm=BernoulliRBM()).fit(X, y)
+    with pytest.raises(TypeError, match="dbn must be a DBN, got BernoulliRBM"):
+        unfitted(kind, dbn=BernoulliRBM()).fit(X, y)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_row_of_weight_two_is_the_row_twice(kind, solver):
+    X, y = data(60)
+    weights = np.random.default_rng(0).integers(0, 3, 60)
+    params = {"solver": solver, "tol": 0.0, "batch_size": 200, "max_iter": 3}
+    params["rbm"] = BernoulliRBM(n_iter=2, batch_size=200)
+    model = unfitted(kind, alpha=1.0, **params)
+    twice = np.repeat(np.arange(60), weights)
+    with _maybe_warns(solver):
+        one = clone(model).fit(X, y, sample_weight=weights)
+        other = clone(model).fit(X[twice], y[twice])
+        plain = clone(model).fit(X, y)
+    assert_same_model(one, other, rtol=1e-6)
+    assert not np.allclose(one.coefs_[0], plain.coefs_[0])
+
+
+def _maybe_warns(solver):
+    if solver == "lbfgs":
+        return pytest.warns(ConvergenceWarning)
+    return config_context()
+
+
+def test_class_weights_are_weights_of_rows():
+    X, y = data()
+    params = {"batch_size": 200, "rbm": None, "dbn": DBN((6, 4), random_state=0).fit(X)}
+    weights = {0: 1.0, 1: 3.0, 2: 0.5}
+    one = fitted(class_weight=weights, **params)
+    row_weights = np.array([weights[k] for k in y])
+    other = unfitted(**params).fit(X, y, sample_weight=row_weights)
+    assert_same_model(one, other, rtol=1e-10)
+    balanced = fitted(class_weight="balanced", max_iter=1, **params)
+    shares = balanced.predict_proba(X)[0]
+    assert_allclose(shares, 1 / 3, atol=0.05)
+    assert not np.allclose(fitted(max_iter=1, **params).predict_proba(X)[0], shares)
+
+
+# Going on, and stopping
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("kind", BOTH)
+def test_partial_fit_continues(kind, solver):
+    X, y = data()
+    params = {"solver": solver, "learning_rate_schedule": "constant", "tol": 0.0}
+    first = {"classes": [0, 1, 2]} if kind is DBNClassifier else {}
+    with pytest.warns(ConvergenceWarning):
+        whole = fitted(kind, max_iter=3, **params)
+    parts = unfitted(kind, **params).partial_fit(X, y, **first)
+    parts = pickle.loads(pickle.dumps(parts.partial_fit(X, y)))
+    assert_same_model(parts.partial_fit(X, y), whole)
+    assert parts.loss_curve_ == whole.loss_curve_
+    assert parts.n_iter_ == 3
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_warm_start_goes_on_without_pretraining(kind):
+    X, y = data()
+    model = fitted(kind, warm_start=True, max_iter=3)
+    dbn, before = model.dbn_, model.coefs_[0].copy()
+    model.set_params(learning_rate_init=1e-12).fit(X, y)
+    assert model.dbn_ is dbn
+    assert_allclose(model.coefs_[0], before, rtol=1e-6)
+    assert model.n_iter_ == 6
+    with pytest.raises(ValueError, match=r"sizes \[6, 4\].*set the parameter back"):
+        model.set_params(hidden_layer_sizes=(3,)).fit(X, y)
+
+
+def test_classes_must_stay():
+    X, y = data()
+    with pytest.raises(ValueError, match="classes must be passed"):
+        unfitted().partial_fit(X, y)
+    model = unfitted().partial_fit(X[:50], np.minimum(y[:50], 1), classes=[0, 1, 2])
+    assert_array_equal(model.partial_fit(X, y).classes_, [0, 1, 2])
+    with pytest.raises(ValueError, match=r"is not what it was"):
+        model.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"labels \[7\] that are not among"):
+        model.partial_fit(X, np.full(120, 7))
+    with pytest.raises(ValueError, match=r"labels \[7\] that are not among"):
+        model.set_params(warm_start=True).fit(X, np.full(120, 7))
+    with pytest.raises(ValueError, match="compute_class_weight"):
+        model.set_params(class_weight="balanced").partial_fit(X, y)
+    with pytest.raises(ValueError, match=r"2 outputs.*fitted to 1"):
+        fitted(DBNRegressor).partial_fit(X, np.ones((120, 2)))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_early_stopping_keeps_the_best_weights(kind):
+    X, y = data(200)
+    params = {
+        "early_stopping": True,
+        "max_iter": 60,
+        "learning_rate_schedule": "constant",
+        "learning_rate_init": 0.05,
+        "n_iter_no_change": 5,
+        "validation_fraction": 0.2,
+    }
+    model = fitted(kind, X, y, **params)
+    scores = model.validation_scores_
+    assert len(scores) == len(model.loss_curve_) < 60
+    assert scores.index(max(scores)) < len(scores) - 1
+    split = train_test_split(
+        np.arange(200),
+        test_size=0.2,
+        stratify=y if kind is DBNClassifier else None,
+        random_state=model._seed,
+    )
+    score = accuracy_score if kind is DBNClassifier else r2_score
+    held_out = split[1]
+    assert_allclose(score(y[held_out], model.predict(X[held_out])), max(scores))
+    with pytest.raises(ValueError, match="early_stopping=True"):
+        model._partial_fit(X, y, None)
+
+
+def test_no_gain_stops_and_too_few_epochs_warn():
+    model = fitted(tol=10.0, n_iter_no_change=3, max_iter=50)
+    assert model.n_iter_ == 4  # the first is a gain over nothing
+    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+        fitted(max_iter=2, learning_rate_schedule="constant")
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"solver": "sgd"},
+        {"learning_rate_init": 0.01},
+        {"learning_rate_schedule": "constant", "max_iter": 4, "tol": 10},
+        {"alpha": 1.0},
+        {"batch_size": 17},
+        {"dropout": 0.2},
+        {"input_dropout": 0.2},
+        {"shuffle": False},
+        {"early_stopping": True},
+        {"rbm": BernoulliRBM(n_iter=3)},
+        {"random_state": 1},
+    ],
+)
+def test_every_parameter_counts(kind, change):
+    common = {"max_iter": 4, "n_iter_no_change": 3}
+    one, other = fitted(kind, **common), fitted(kind, **{**common, **change})
+    assert not np.allclose(one.coefs_[-1], other.coefs_[-1], rtol=1e-8)
+
+
+def test_momentum_counts_for_sgd():
+    one, other = (fitted(solver="sgd", momentum=m) for m in (0.9, 0.5))
+    assert not np.allclose(one.coefs_[-1], other.coefs_[-1])
+
+
+def test_verbose_prints_a_line_per_epoch(capsys):
+    fitted(verbose=1, early_stopping=True, max_iter=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("[DBNClassifier] Epoch 1, loss = ")
+    assert "validation score = 0." in lines[0]
+
+
+def test_interruption_keeps_the_epochs_done(monkeypatch):
+    from skebm import _fine_tuned
+
+    real, calls = _fine_tuned.fine_tuning.train_epoch, []
+
+    def interrupted(*args):
+        calls.append(0)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(_fine_tuned.fine_tuning, "train_epoch", interrupted)
+    with pytest.warns(UserWarning, match="interrupted by user after 2 epochs"):
+        model = fitted()
+    assert model.n_iter_ == 2
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    "change",
+    [{"dropout": 0.5}, {"input_dropout": 0.5}, {"early_stopping": True}],
+)
+def test_lbfgs_refuses_what_needs_batches(kind, change):
+    with pytest.raises(ValueError, match="Set solver='adam' or 'sgd'"):
+        fitted(kind, solver="lbfgs", **change)
+    assert not hasattr(unfitted(kind, solver="lbfgs"), "partial_fit")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", BOTH)
+def test_nan_and_infinity_are_refused(kind, value):
+    X, y = data()
+    bad, y_bad = X.copy(), y.astype(float)
+    bad[3, 2] = y_bad[5] = value
+    model = unfitted(kind)
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        model.fit(bad, y)
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        model.fit(X, y_bad)
+    with pytest.raises(ValueError, match="the target y is None"):
+        model.fit(X, None)
+    with pytest.raises(ValueError, match="inconsistent"):
+        model.fit(X, y[:-1])
+    assert not hasattr(model, "n_features_in_")
+    model.fit(X, y)
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        model.predict(bad)
+
+
+def test_divergence_says_what_to_lower_and_leaves_the_model():
+    X, y = data()
+    model = fitted(DBNRegressor, solver="sgd")
+    before = [x.copy() for x in model.coefs_]
+    model.set_params(learning_rate_init=1e200, batch_size=5)
+    with pytest.raises(FloatingPointError, match=r"epoch 6 .*learning_rate_init"):
+        model.partial_fit(X, 1e100 * y)
+    for x, z in zip(model.coefs_, before, strict=True):
+        assert_array_equal(x, z)
+
+
+# Within scikit-learn
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_containers_and_dtypes(kind):
+    X, y = data()
+    X = (X > 0.5).astype(np.uint8)
+    model = fitted(kind, X, y)
+    assert model.coefs_[0].dtype == np.float32
+    assert_same_model(fitted(kind, sparse.csr_array(X), y), model, rtol=1e-4)
+    wide = fitted(kind, X.astype(float), y)
+    assert wide.coefs_[0].dtype == np.float64
+    assert_same_model(wide, model, rtol=1e-3, atol=1e-4)
+    assert_allclose(model.predict(sparse.csr_array(X)), model.predict(X))
+    torch = pytest.importorskip("torch")
+    with config_context(array_api_dispatch=True):
+        tensors = fitted(kind, torch.asarray(X), torch.asarray(y))
+    assert_same_model(tensors, model)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_grid_search_pipeline_pickle_and_clone(kind):
+    X, y = data(90)
+    model = make_pipeline(MinMaxScaler(clip=True), unfitted(kind))
+    step = kind.__name__.lower()
+    grid = {
+        f"{step}__hidden_layer_sizes": [(4,), (6, 4)],
+        f"{step}__rbm__learning_rate": [0.05, 0.1],
+    }
+    search = GridSearchCV(model, grid, cv=2).fit(X, y)
+    assert len(search.cv_results_["params"]) == 4
+    assert np.isfinite(search.best_score_)
+    best = search.best_estimator_
+    assert_array_equal(pickle.loads(pickle.dumps(best)).predict(X), best.predict(X))
+    assert_array_equal(clone(best).fit(X, y).predict(X), best.predict(X))
+
+
+def test_one_pretraining_serves_a_grid_search():
+    X, y = data(90)
+    dbn = FrozenEstimator(DBN((6, 4), random_state=0).fit(X))
+    grid = {"learning_rate_init": [1e-3, 1e-2]}
+    search = GridSearchCV(unfitted(dbn=dbn), grid, cv=2).fit(X, y)
+    assert search.best_estimator_.dbn_ is dbn.estimator
+
+
+def test_data_frames_name_their_columns():
+    pandas = pytest.importorskip("pandas")
+    X, y = data()
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    model = fitted(X=frame, y=pandas.Series(y))
+    assert_array_equal(model.feature_names_in_, frame.columns)
+    names = [f"dbnclassifier{k}" for k in range(4)]
+    assert list(model.set_output(transform="pandas").transform(frame)) == names
+    assert_same_model(model, fitted(), rtol=1e-9)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[list("edcba")])
