@@ -206,18 +206,10 @@ class FineTunedNetwork(
         run = Run(state, [], [])
         if going_on:
             run = Run(state, self.loss_curve_, self.validation_scores_ or [])
-        try:
-            if self.solver == "lbfgs":
-                run = self._minimise(run, data, settings)
-            else:
-                run = self._descend(run, data, held_out, settings, targets, method)
-        except Diverged as stop:
-            raise FloatingPointError(
-                f"{type(self).__name__} diverged in epoch {stop.state.epoch + 1} of "
-                "fine-tuning: its parameters are no longer finite. Lower "
-                f"learning_rate_init ({self.learning_rate_init:g}), and see that X "
-                "lies in [0, 1] and that y is scaled."
-            ) from None
+        if goes_in_batches(self):
+            run = self._descend(run, data, held_out, settings, targets, method)
+        else:
+            run = self._minimise(run, data, settings)
         if not going_on:
             record_features(self, X_given)
         for name, value in targets.attributes.items():
@@ -249,7 +241,7 @@ class FineTunedNetwork(
         """Training's state from the fitted attributes. A new fit has new moments."""
         params = self._params(self.coefs_[0].dtype)
         moments = self._moments
-        if method == "fit" or self._moments_of != self.solver:
+        if method == "fit" or self._moments_of != self.solver or moments is None:
             moments = settings.optimiser.init(params)
         return fine_tuning.State(params, moments, self.n_iter_)
 
@@ -307,13 +299,18 @@ class FineTunedNetwork(
                 "these are kept.",
                 stacklevel=4,
             )
+        except Diverged:
+            raise self._diverged(run) from None
         return run if held_out is None else run._replace(state=best)
 
     def _minimise(self, run, data, settings):
         """All rows at once, by L-BFGS."""
-        state, losses, result = fine_tuning.lbfgs(
-            run.state, *data, self.max_iter, self.tol, settings
-        )
+        try:
+            state, losses, result = fine_tuning.lbfgs(
+                run.state, *data, self.max_iter, self.tol, settings
+            )
+        except Diverged:
+            raise self._diverged(run) from None
         if not result.success:
             self._warn_not_converged()
         if self.verbose:
@@ -322,6 +319,14 @@ class FineTunedNetwork(
                 f"loss = {result.fun:.6f}"
             )
         return Run(state, [*run.losses, *losses], run.scores)
+
+    def _diverged(self, run):
+        return FloatingPointError(
+            f"{type(self).__name__} diverged in epoch {run.state.epoch + 1} of "
+            "fine-tuning: its parameters are no longer finite. Lower "
+            f"learning_rate_init ({self.learning_rate_init:g}), and see that X lies in "
+            "[0, 1] and that y is scaled."
+        )
 
     def _warn_not_converged(self):
         warnings.warn(

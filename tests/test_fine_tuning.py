@@ -148,9 +148,9 @@ def test_epochs_are_the_same_in_one_go_or_in_two(rng):
     assert_array_equal(half.moments.first.weights[0], kept[1])
 
 
-def test_divergence_returns_the_last_finite_state(rng):
+def test_divergence_is_an_error(rng):
     X, y = data(rng)
-    with np.errstate(all="ignore"), pytest.raises(Diverged) as caught:
+    with np.errstate(all="ignore"), pytest.raises(Diverged):
         trained(
             X,
             y,
@@ -160,9 +160,6 @@ def test_divergence_returns_the_last_finite_state(rng):
             batch_size=33,
             n_epochs=10,
         )
-    state = caught.value.state
-    assert state.epoch > 0
-    assert all(np.isfinite(x).all() for group in state.params for x in group)
 
 
 def test_output_layer_starts_at_the_mean_of_the_targets(rng):

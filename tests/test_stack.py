@@ -263,12 +263,12 @@ def test_each_part_of_wake_sleep_moves_towards_its_own_teacher(part):
     assert np.max(np.abs(expected) / errors) > 5
 
 
-def test_wake_sleep_that_diverges_returns_what_was(rng):
+def test_wake_sleep_that_diverges_leaves_what_was(rng):
     stack, _ = random_stack((6, 4, 3))
     rows = np.full((20, 6), 1e300)
-    with np.errstate(all="ignore"), pytest.raises(Diverged) as caught:
+    with np.errstate(all="ignore"), pytest.raises(Diverged):
         belief.up_down_epoch(stack, rows, np.ones(20), 1e300, 0, SETTINGS)
-    assert caught.value.state is stack
+    assert all(np.isfinite(m.params.weights[0]).all() for m in stack.recognition)
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)

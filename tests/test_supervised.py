@@ -374,6 +374,22 @@ def test_momentum_counts_for_sgd():
     assert not np.allclose(one.coefs_[-1], other.coefs_[-1])
 
 
+def test_solver_and_momentum_may_change_between_partial_fits():
+    X, y = data()
+    model = fitted(solver="sgd", momentum=0.0)
+    still = clone_of(model).partial_fit(X, y).partial_fit(X, y)
+    model.set_params(momentum=0.9).partial_fit(X, y).partial_fit(X, y)
+    assert not np.allclose(model.coefs_[-1], still.coefs_[-1])
+    for solver in ("adam", "sgd"):
+        assert np.isfinite(
+            model.set_params(solver=solver).partial_fit(X, y).coefs_[0]
+        ).all()
+
+
+def clone_of(model):
+    return pickle.loads(pickle.dumps(model))
+
+
 def test_verbose_prints_a_line_per_epoch(capsys):
     fitted(verbose=1, early_stopping=True, max_iter=2)
     lines = capsys.readouterr().out.splitlines()

@@ -89,7 +89,7 @@ def train_epoch(state, X, targets, sample_weight, learning_rate, settings):
         moments = optimiser.update(step, moments, params, learning_rate)
         loss = loss + part
     if not all(is_finite(x) for group in params for x in group):
-        raise Diverged(state)
+        raise Diverged("training diverged")
     loss = float(loss) / n_batches + float(penalty(params, decay))
     return State(params, moments, epoch + 1), loss
 
@@ -157,5 +157,5 @@ def lbfgs(state, X, targets, sample_weight, max_iter, tol, settings):
     )
     params = unflatten(result.x, state.params)
     if not all(is_finite(x) for group in params for x in group):
-        raise Diverged(state)
+        raise Diverged("training diverged")
     return State(params, None, state.epoch + result.nit), losses, result

@@ -184,7 +184,7 @@ def up_down_epoch(stack, X, sample_weight, learning_rate, epoch, settings):
     contrastive divergence. Sleep: from where its chains end, generated layers teach
     the recognition machines.
     """
-    before, stack = stack, untied(stack)
+    stack = untied(stack)
     recognition, generative, top = stack
     array, order = top.params.biases[0], None
     if settings.shuffle:
@@ -205,5 +205,5 @@ def up_down_epoch(stack, X, sample_weight, learning_rate, epoch, settings):
             towards(machine, asleep[index : index + 2], ODD, weights, learning_rate)
     machines = (*recognition, *generative, top)
     if not all(is_finite(x) for m in machines for group in m.params for x in group):
-        raise Diverged(before)
+        raise Diverged("training diverged")
     return stack
