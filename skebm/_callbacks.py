@@ -24,8 +24,12 @@ TEMPORARY = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callbac
 
 
 def last_of_history(estimator, X, y):
-    """The newest number of each quantity in `history_`."""
-    return {name: values[-1] for name, values in estimator.history_.items()}
+    """The newest numbers that the estimator itself has recorded."""
+    if hasattr(estimator, "history_"):
+        return {name: values[-1] for name, values in estimator.history_.items()}
+    scores = getattr(estimator, "validation_scores_", None)
+    last = {"loss": estimator.loss_curve_[-1]}
+    return last if scores is None else {**last, "validation_score": scores[-1]}
 
 
 class HistoryMonitor(ScoringMonitor):
@@ -39,7 +43,8 @@ class HistoryMonitor(ScoringMonitor):
     scoring : callable, str, list, tuple, dict or None, default=None
         What to record, as in :class:`sklearn.callback.ScoringMonitor`: for example a
         callable of estimator, X and y that returns a dictionary of numbers. None
-        records the newest numbers of `history_`.
+        records the newest numbers of `history_`, or of `loss_curve_` and
+        `validation_scores_`.
 
     Examples
     --------

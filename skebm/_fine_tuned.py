@@ -1,5 +1,6 @@
 """Networks that are fine-tuned from a deep belief network: what estimators share."""
 
+import functools
 import time
 import warnings
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from sklearn.utils.validation import (
 )
 
 from ._base import SCHEDULES, draw_seed
+from ._callbacks import CallbackSupportMixin
 from ._validation import check_rows, record_features
 from .core import fine_tuning, optimise
 from .core.backend import Subset, by_blocks, float_dtype
@@ -53,6 +55,21 @@ class Targets(NamedTuple):
     strata: np.ndarray | None
     score: Callable
     attributes: dict
+
+
+class Job(NamedTuple):
+    """A fit: what stays the same from epoch to epoch.
+
+    `given` are the X and y that callbacks see, `data` and `held_out` the rows, values
+    and weights to fit to and to score.
+    """
+
+    given: tuple
+    data: tuple
+    held_out: tuple | None
+    settings: fine_tuning.Settings
+    targets: Targets
+    dbn: DBN
 
 
 class Run(NamedTuple):
@@ -85,7 +102,10 @@ def goes_in_batches(estimator):
 
 
 class FineTunedNetwork(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Pretraining, and fine-tuning by backpropagation, whatever the targets are."""
 
@@ -185,10 +205,13 @@ class FineTunedNetwork(
         targets = self._targets(y, going_on, method, classes)
         if going_on:
             self._check_sizes()
+        context = self._init_callback_context(max_subtasks=2)
+        context.call_on_fit_task_begin(estimator=self, X=X_given, y=y)
+        if going_on:
             seed, dbn = self._seed, self.dbn_
         else:
             seed = draw_seed(self.random_state)
-            dbn = self._pretrained(X, weights, seed)
+            dbn = self._pretrained(X, weights, seed, context)
         if labelled is not None:
             X, weights = Subset(X, np.flatnonzero(labelled)), weights[labelled]
         weights = weights * targets.row_weights.astype(dtype)
@@ -206,15 +229,18 @@ class FineTunedNetwork(
         run = Run(state, [], [])
         if going_on:
             run = Run(state, self.loss_curve_, self.validation_scores_ or [])
+        job = Job((X_given, y), data, held_out, settings, targets, dbn)
         if goes_in_batches(self):
-            run = self._descend(run, data, held_out, settings, targets, method)
+            run = self._descend(run, job, method, context)
         else:
             run = self._minimise(run, data, settings)
         if not going_on:
             record_features(self, X_given)
-        for name, value in targets.attributes.items():
-            setattr(self, name, value)
-        return self._write(run, dbn, seed)
+        vars(self).update(self._attributes(run, job))
+        context.call_on_fit_task_end(
+            estimator=self, X=X_given, y=y, reconstruction_attributes={}
+        )
+        return self
 
     def _rows(self, X, method, new=False):
         """Checked rows, as NumPy's arrays: labels are not of other namespaces."""
@@ -259,16 +285,23 @@ class FineTunedNetwork(
             (Subset(X, rows), *(x[rows] for x in others)) for rows in (left, held_out)
         )
 
-    def _descend(self, run, data, held_out, settings, targets, method):
+    def _descend(self, run, job, method, context):
         """Epochs of stochastic gradient descent."""
+        given, data, held_out, settings, targets, _ = job
         n_epochs, schedule = self.max_iter, SCHEDULES[self.learning_rate_schedule]
         rates = schedule(self.learning_rate_init, n_epochs)
         if method == "partial_fit":
             rates = [self.learning_rate_init]
         best, best_merit, n_without_gain = None, -np.inf, 0
         begin, first = time.perf_counter(), run.state.epoch
+        seen = {"estimator": self, "X": given[0], "y": given[1]}
+        tasks = context.subcontext(task_name="fine-tuning", max_subtasks=len(rates))
+        tasks.call_on_fit_task_begin(**seen)
         try:
             for rate in rates:
+                task = tasks.subcontext(task_name="epoch").call_on_fit_task_begin(
+                    **seen
+                )
                 # Overflow is no news where an epoch ends by asking if all is finite.
                 with np.errstate(over="ignore", invalid="ignore"):
                     state, loss = fine_tuning.train_epoch(
@@ -286,7 +319,11 @@ class FineTunedNetwork(
                 if self.verbose:
                     self._print(run, held_out, time.perf_counter() - begin)
                     begin = time.perf_counter()
-                if n_without_gain >= self.n_iter_no_change:
+                stop = task.call_on_fit_task_end(
+                    **seen,
+                    reconstruction_attributes=functools.partial(self._so_far, run, job),
+                )
+                if stop or n_without_gain >= self.n_iter_no_change:
                     break
             else:
                 if method == "fit" and self.learning_rate_schedule == "constant":
@@ -301,6 +338,7 @@ class FineTunedNetwork(
             )
         except Diverged:
             raise self._diverged(run) from None
+        tasks.call_on_fit_task_end(**seen)
         return run if held_out is None else run._replace(state=best)
 
     def _minimise(self, run, data, settings):
@@ -346,7 +384,7 @@ class FineTunedNetwork(
             f"loss = {run.losses[-1]:.6f}, {score}time = {seconds:.2f}s"
         )
 
-    def _pretrained(self, X, sample_weight, seed):
+    def _pretrained(self, X, sample_weight, seed, context):
         """The deep belief network to start from: as it is given, or fitted to X."""
         if self.dbn is not None and self.rbm is not None:
             raise ValueError(
@@ -355,7 +393,12 @@ class FineTunedNetwork(
             )
         if self.dbn is None:
             dbn = DBN(self.hidden_layer_sizes, rbm=self.rbm, random_state=seed)
-            return dbn.fit(X, sample_weight=sample_weight)
+            task = context.subcontext(task_name="pretraining")
+            with task.propagate_callback_context(dbn):
+                task.call_on_fit_task_begin(estimator=self, X=X)
+                dbn.fit(X, sample_weight=sample_weight)
+            task.call_on_fit_task_end(estimator=self, X=X)
+            return dbn
         frozen = isinstance(self.dbn, FrozenEstimator)
         dbn = self.dbn.estimator if frozen else self.dbn
         if not isinstance(dbn, DBN):
@@ -381,14 +424,27 @@ class FineTunedNetwork(
                 "the parameter back; to change the sizes, fit anew."
             )
 
-    def _write(self, run, dbn, seed):
+    def _attributes(self, run, job):
+        """The run as fitted attributes."""
         params = run.state.params
-        self.coefs_, self.intercepts_ = list(params.weights), list(params.biases)
-        self.n_iter_, self.loss_curve_ = len(run.losses), run.losses
-        self.validation_scores_ = run.scores if self.early_stopping else None
-        self.dbn_, self._seed = dbn, seed
-        self._moments, self._moments_of = run.state.moments, self.solver
-        return self
+        return {
+            **job.targets.attributes,
+            "coefs_": list(params.weights),
+            "intercepts_": list(params.biases),
+            "n_iter_": len(run.losses),
+            "loss_curve_": run.losses,
+            "validation_scores_": run.scores if self.early_stopping else None,
+            "dbn_": job.dbn,
+            "_seed": job.settings.seed,
+            "_moments": run.state.moments,
+            "_moments_of": self.solver,
+        }
+
+    def _so_far(self, run, job):
+        """Attributes of the estimator as if the fit had ended with this epoch."""
+        features = BaseEstimator()
+        record_features(features, job.given[0])
+        return {**vars(features), **self._attributes(run, job)}
 
     def _params(self, dtype):
         return Params(

@@ -1,6 +1,7 @@
 """Deep belief networks."""
 
 import copy
+import functools
 import tempfile
 from numbers import Integral, Real
 
@@ -17,6 +18,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import draw_seed
+from ._callbacks import CallbackSupportMixin
 from ._validation import check_rows, check_states, check_weights, record_features
 from .core import stack as belief
 from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
@@ -26,7 +28,12 @@ from .core.training import Diverged
 from .rbm import BernoulliRBM
 
 
-class DBN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class DBN(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     """Deep belief network: a stack of restricted Boltzmann machines.
 
     The machines are trained one after the other, each on the hidden probabilities of
@@ -170,18 +177,45 @@ class DBN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         rows = check_rows(self, X, method="fit", new=True, any_range=True)
         seed = draw_seed(self.random_state)
         rbms = self._new_machines(seed)
+        context = self._init_callback_context(max_subtasks=len(rbms) + 1)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         for index, rbm in enumerate(rbms):
             below = self._features(rbms[:index], rows)
-            rbm.fit(below, sample_weight=sample_weight)
+            task = context.subcontext(task_name="layer")
+            with task.propagate_callback_context(rbm):
+                task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+                rbm.fit(below, sample_weight=sample_weight)
+            task.call_on_fit_task_end(estimator=self, X=X, y=y)
             del below  # before the next layer's are computed
             self._report(rbm, index, len(rbms))
-        generative, n_passes = None, self.up_down_iter
-        for epoch in range(n_passes):
+        generative, n_passes = None, 0
+        all_passes = context.subcontext(
+            task_name="wake-sleep", max_subtasks=self.up_down_iter
+        )
+        all_passes.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        stop = False
+        while n_passes < self.up_down_iter and not stop:
+            task = all_passes.subcontext(task_name="epoch")
+            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
             rbms, generative = self._up_down(
-                rbms, generative, rows, sample_weight, epoch, seed
+                rbms, generative, rows, sample_weight, n_passes, seed
             )
+            n_passes += 1
+            stop = task.call_on_fit_task_end(
+                estimator=self,
+                X=X,
+                y=y,
+                reconstruction_attributes=functools.partial(
+                    self._attributes, rbms, generative, n_passes, seed
+                ),
+            )
+        all_passes.call_on_fit_task_end(estimator=self, X=X, y=y)
         record_features(self, X)
-        return self._write(rbms, generative, n_passes, seed)
+        vars(self).update(self._attributes(rbms, generative, n_passes, seed))
+        context.call_on_fit_task_end(
+            estimator=self, X=X, y=y, reconstruction_attributes={}
+        )
+        return self
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -228,13 +262,15 @@ class DBN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             rbms, generative = self._up_down(
                 rbms, generative, rows, sample_weight, n_passes, seed
             )
-            return self._write(rbms, generative, n_passes + 1, seed)
+            vars(self).update(self._attributes(rbms, generative, n_passes + 1, seed))
+            return self
         for index, rbm in enumerate(rbms):
             below = self._features(rbms[:index], rows)
             rbm.partial_fit(below, sample_weight=sample_weight)
         if new:
             record_features(self, X)
-        return self._write(rbms, None, n_passes, seed)
+        vars(self).update(self._attributes(rbms, None, n_passes, seed))
+        return self
 
     def _new_machines(self, seed):
         """An unfitted machine for each layer."""
@@ -332,10 +368,14 @@ class DBN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             print(f"[DBN] Wake-sleep, pass {epoch + 1}")
         return rbms, [machine.params.weights[0].T for machine in stack.generative]
 
-    def _write(self, rbms, generative, n_passes, seed):
-        self.rbms_, self.generative_components_ = rbms, generative
-        self.n_up_down_iter_, self._seed = n_passes, seed
-        return self
+    def _attributes(self, rbms, generative, n_passes, seed):
+        """What has been learnt as fitted attributes."""
+        return {
+            "rbms_": rbms,
+            "generative_components_": generative,
+            "n_up_down_iter_": n_passes,
+            "_seed": seed,
+        }
 
     def transform(self, X):
         """Compute the probabilities of the units of the top hidden layer.

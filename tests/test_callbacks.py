@@ -9,11 +9,12 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skebm import BernoulliRBM, Checkpoint, HistoryMonitor
+from skebm import DBN, BernoulliRBM, Checkpoint, DBNClassifier, HistoryMonitor
 
 
 def digits():
@@ -229,3 +230,43 @@ def test_killed_at_random_moments_and_resumed(tmp_path):
         assert (tmp_path / "result").exists() == (moment is None)
     resumed = pickle.loads((tmp_path / "result").read_bytes())
     assert_same_fit(resumed, rbm_of(**LONG).fit(digits()[0]))
+
+
+def test_tasks_of_a_stack_and_of_what_is_fine_tuned():
+    """A task per layer, with that machine's epochs in it where callbacks go down."""
+    X, y = digits()
+    inner, outer = HistoryMonitor(), Watch()
+    dbn = DBN((6, 4), rbm=rbm_of(n_iter=2).set_callbacks(inner), up_down_iter=2)
+    dbn.set_callbacks(outer).fit(X)
+    names = [name for kind, name in outer.tasks[1:-1] if kind == "end"]
+    assert names == ["layer", "layer", "epoch", "epoch", "wake-sleep", "fit"]
+    assert outer.fitted[2].n_up_down_iter_ == 1
+    rows = [row for log in inner.get_logs(select="all") for row in log.data]
+    assert len(rows) == 4
+    monitor, outer = HistoryMonitor(), Watch()
+    net = DBNClassifier(6, max_iter=3, rbm=rbm_of(n_iter=2), random_state=0, tol=0.0)
+    with pytest.warns(ConvergenceWarning):
+        net.set_callbacks(outer, monitor).fit(X, y)
+    names = [name for kind, name in outer.tasks[1:-1] if kind == "end"]
+    assert names == ["pretraining", *["epoch"] * 3, "fine-tuning", "fit"]
+    assert_array_equal(outer.fitted[3].predict(X), net.predict(X))
+    losses = [row["loss"] for row in monitor.get_logs().data]
+    assert losses == net.loss_curve_
+
+
+def test_a_callback_stops_wake_sleep_and_fine_tuning():
+    X, y = digits()
+    dbn = DBN(6, rbm=rbm_of(n_iter=1), up_down_iter=9).set_callbacks(
+        Watch(stop_after=3)
+    )
+    assert dbn.fit(X).n_up_down_iter_ == 2  # after the layer
+    net = DBNClassifier(6, dbn=dbn, max_iter=9).set_callbacks(Watch(stop_after=2))
+    assert net.fit(X, y).n_iter_ == 2
+
+
+def test_bars_of_a_stack(capsys):
+    pytest.importorskip("rich")
+    DBN((6, 4), rbm=rbm_of(n_iter=2)).set_callbacks(ProgressBar()).fit(digits()[0])
+    printed = capsys.readouterr().out
+    assert "DBN" in printed
+    assert "BernoulliRBM" in printed
