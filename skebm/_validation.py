@@ -72,7 +72,7 @@ def refuse_nan(estimator, X, method, missing):
             "call X.toarray()."
             if missing
             else f"Input X contains NaN. {name} takes complete rows: fill the missing "
-            "entries first, with `impute`."
+            "entries first, for example with BernoulliRBM.impute."
         ) from error
 
 

@@ -471,6 +471,40 @@ class DBN(
         draws = stream(seed, Purpose.DESCENT, x)
         return belief.sampled_down(machines, x, draws)[0]
 
+    def impute(self, X, *, n_gibbs_steps=500, random_state=None):
+        """Fill missing entries by their conditional mean, given the observed ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with NaN for missing entries; a row may be missing altogether.
+        n_gibbs_steps : int, default=500
+            Steps of each row's Markov chain, over which the mean is taken, after a
+            fifth as many that are not used. Each draws the missing entries, and then
+            proposes hidden layers as the lower machines recognise them, to be accepted
+            or not by the model.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random numbers: an int gives the same values on every call.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_samples, n_features)
+            The rows, observed entries unchanged, missing ones as probabilities.
+        """
+        check_is_fitted(self)
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
+        X = check_rows(self, X, method="impute", missing=True, any_range=True)
+        stack, mean = self._stack(float_dtype(X)), self.rbms_[0]._training["means"][0]
+        draws = stream(draw_seed(random_state), Purpose.IMPUTE, self.components_)
+
+        def fill(rows):
+            burn_in = n_gibbs_steps // 5
+            return belief.conditional_mean(
+                stack, rows, mean, burn_in, n_gibbs_steps, draws
+            )
+
+        return by_blocks(fill, X, float_dtype(X))
+
     def score_samples(self, X, n_samples=100):
         """A lower bound of the log-likelihood of each row, in nats.
 

@@ -421,3 +421,18 @@ def test_data_frames_name_their_columns():
     ]
     with pytest.raises(ValueError, match="feature names"):
         dbn.transform(X[list("fedcba")])
+
+
+def test_impute_fills_gaps_and_repeats_by_seed():
+    X = np.random.default_rng(0).integers(0, 2, (30, 6)).astype(float)
+    dbn = DBN((4, 3), random_state=0).fit(X)
+    gaps = X.copy()
+    gaps[::2, 1:3] = np.nan
+    gaps[0] = np.nan
+    one = dbn.impute(gaps, n_gibbs_steps=20, random_state=0)
+    assert_array_equal(one, dbn.impute(gaps, n_gibbs_steps=20, random_state=0))
+    seen = ~np.isnan(gaps)
+    assert_array_equal(one[seen], gaps[seen])
+    assert ((one > 0) & (one < 1))[~seen].all()
+    with pytest.raises(ValueError, match=r"complete rows.*impute"):
+        dbn.transform(gaps)

@@ -303,3 +303,44 @@ def test_means_go_up_and_down_layer_by_layer():
         x = 1 / (1 + np.exp(-(b + x @ W.T)))
     raised = belief.raised(stack.recognition, np.array(oracle.visible))
     assert_allclose(belief.lowered(stack.generative, raised), x)
+
+
+def errors_of_imputed(stack, oracle, copies=300):
+    """Standard errors by which conditional means are off, and the observed entries."""
+    nan = np.nan
+    X = np.array([[nan, 1, nan, 0], [1, nan, nan, nan], [0, 1, 1, 0], [nan] * 4])
+    draws = stream(0, Purpose.IMPUTE, X)
+    rows = X.repeat(copies, axis=0)
+    found = belief.conditional_mean(stack, rows, np.full(4, 0.5), 20, 60, draws)
+    chains = found.reshape(len(X), copies, 4)
+    visible = np.array(oracle.visible)
+    p = np.exp([oracle.log_p(v) for v in visible])
+    match = ((visible == X[:, None, :]) | np.isnan(X[:, None, :])).all(axis=2) * p
+    expected = match @ visible / match.sum(axis=1, keepdims=True)
+    seen = ~np.isnan(X)
+    assert (chains[seen.nonzero()[0], :, seen.nonzero()[1]] == X[seen][:, None]).all()
+    error = chains.std(axis=1) / np.sqrt(copies)
+    return (abs(chains.mean(axis=1) - expected)[~seen] / error[~seen]).max()
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 2), (4, 2, 3, 2)])
+def test_imputed_entries_are_conditional_means(sizes):
+    if len(sizes) == 2:
+        weights, biases = random_arrays(sizes, 0)
+        stack = belief.Stack((), (), machine_of(weights[0], *biases))
+        top = Enumeration(weights, biases)
+        oracle = BeliefNet([], [], top)
+        oracle.log_p = lambda v: top.log_marginal({0: v})
+        oracle.visible = [np.array(v) for v in np.ndindex(2, 2, 2, 2)]
+    else:
+        stack, oracle = random_stack(sizes)
+    assert errors_of_imputed(stack, oracle) < 5
+
+
+def test_imputing_by_recognition_alone_fails_the_same_test(monkeypatch):
+    """Negative control: every proposal is accepted."""
+    stack, oracle = random_stack((4, 3, 2))
+    monkeypatch.setattr(
+        belief, "log_weight_of", lambda stack, layers: 0.0 * layers[0][:, 0]
+    )
+    assert errors_of_imputed(stack, oracle) > 5

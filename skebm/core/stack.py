@@ -18,13 +18,17 @@ from .machine import (
     ODD,
     Machine,
     copy_params,
+    draw,
     field,
     free_energy,
     gradient,
     means,
     sample,
 )
+from .missing import observed_in, started
 from .optimise import MomentumSGD
+from .sampling import conditional_mean as of_machine
+from .sampling import hold
 from .streams import Purpose, stream
 from .training import Diverged, minibatches
 
@@ -120,7 +124,11 @@ def log_weight(stack, rows, stream):
     mean over samples is the variational bound of log p(rows) + log Z_top; the log of
     the mean of the exponentials approaches it from below.
     """
-    layers = sampled_up(stack.recognition, rows, stream)
+    return log_weight_of(stack, sampled_up(stack.recognition, rows, stream))
+
+
+def log_weight_of(stack, layers):
+    """log of Z_top p(layers) / q(hidden layers | rows), (n_rows,)."""
     total = -free_energy(stack.top, [layers[-1], None])
     machines = zip(stack.recognition, stack.generative, strict=True)
     for index, (upward, downward) in enumerate(machines):
@@ -144,6 +152,35 @@ def bound(stack, rows, draws):
     """
     weights = [log_weight(stack, rows, SharedDraws(numbers)) for numbers in draws]
     return log_mean_exp(namespace(rows).stack(weights))
+
+
+def conditional_mean(stack, rows, visible_mean, n_burn_in, n_steps, stream):
+    """Rows with missing entries at their mean given the observed ones, by a chain each.
+
+    The missing entries are drawn given the first hidden layer. Hidden layers are
+    proposed by recognition, and accepted by the rule of Metropolis and Hastings, which
+    makes up for what recognition gets wrong. As in
+    :func:`skebm.core.sampling.conditional_mean`, means are averaged.
+    """
+    machine, held = (*stack.generative, stack.top)[0], observed_in(rows)
+    start = started(machine, rows, visible_mean, stream)
+    if not stack.recognition:
+        return of_machine(machine, start, held, n_burn_in, n_steps, stream)
+    xp = namespace(rows)
+    layers, total = sampled_up(stack.recognition, start[0], stream), 0.0
+    for step in range(n_burn_in + n_steps):
+        below = means(machine, [None, layers[1]], EVEN)
+        if step >= n_burn_in:
+            total = total + below[0]
+        layers[0] = hold(draw(machine, below, EVEN, stream), held)[0]
+        proposed = sampled_up(stack.recognition, layers[0], stream)
+        gain = log_weight_of(stack, proposed) - log_weight_of(stack, layers)
+        accepted = xp.log(1.0 - stream.uniform(gain.shape)) < gain
+        layers = [
+            xp.where(accepted[:, None], new, old)
+            for new, old in zip(proposed, layers, strict=True)
+        ]
+    return hold([total / n_steps], held)[0]
 
 
 class UpDown(NamedTuple):
