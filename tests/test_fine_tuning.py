@@ -201,6 +201,7 @@ def test_lbfgs_finds_the_logistic_regression(rng):
     assert_allclose(state.params.weights[0].T, expected.coef_, atol=1e-4)
     assert_allclose(state.params.biases[0], expected.intercept_, atol=1e-4)
     assert losses == sorted(losses, reverse=True)
+    assert losses[-1] == result.fun
     assert result.success
     assert state.epoch == len(losses)
 

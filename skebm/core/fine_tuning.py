@@ -138,13 +138,14 @@ def lbfgs(state, X, targets, sample_weight, max_iter, tol, settings):
 
     `tol` bounds the largest element of the gradient at the end.
     """
-    losses = []
+    evaluated, losses = [], []
 
     def loss_and_gradient(vector):
         params = unflatten(vector, state.params)
         loss, steps = objective(
             settings.network, params, X, targets, sample_weight, settings.alpha
         )
+        evaluated.append(loss)
         return loss, -flatten(steps)
 
     result = minimize(
@@ -152,7 +153,8 @@ def lbfgs(state, X, targets, sample_weight, max_iter, tol, settings):
         flatten(state.params),
         method="L-BFGS-B",
         jac=True,
-        callback=lambda intermediate_result: losses.append(intermediate_result.fun),
+        # The last point that is evaluated in an iteration is the one it ends at.
+        callback=lambda x: losses.append(evaluated[-1]),
         options={"maxiter": max_iter, "maxfun": 15_000, "gtol": tol},
     )
     params = unflatten(result.x, state.params)
