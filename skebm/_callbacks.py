@@ -107,7 +107,12 @@ class Checkpoint:
         self.every = check_scalar(every, "every", Integral, min_val=1)
 
     def setup(self, estimator, context):
-        """Refuse a folder that is not there; called before the fit."""
+        """Refuse what cannot be resumed, and a folder that is not there."""
+        if not hasattr(estimator, "_resume_fit"):
+            raise TypeError(
+                f"Checkpoint is for machines such as BernoulliRBM, but {estimator} is "
+                "none: set it on the machine that is given as rbm."
+            )
         if not self.path.parent.is_dir():
             raise FileNotFoundError(
                 f"The folder of the checkpoint {str(self.path)!r} does not exist: "

@@ -20,6 +20,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import (
+    _check_feature_names,
     _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
@@ -53,6 +54,7 @@ class Targets(NamedTuple):
     network: Network
     row_weights: np.ndarray
     strata: np.ndarray | None
+    least_held_out: int
     score: Callable
     attributes: dict
 
@@ -201,24 +203,30 @@ class FineTunedNetwork(
             sample_weight, X, dtype=dtype, ensure_non_negative=True
         )
         with config_context(array_api_dispatch=False):
-            y, labelled = self._check_y(y)
-        targets = self._targets(y, going_on, method, classes)
+            y, labelled = self._check_y(y, going_on, classes)
+        rows, own = X, weights
+        if labelled is not None:
+            rows, own = Subset(X, np.flatnonzero(labelled)), weights[labelled]
+        targets = self._targets(y, own, going_on, method, classes)
+        own = own * targets.row_weights.astype(dtype)
+        if not own.any():
+            raise ValueError(
+                "All rows that have a label have the weight zero, from sample_weight "
+                "or class_weight: give some of them a positive one."
+            )
         if going_on:
             self._check_sizes()
-        context = self._init_callback_context(max_subtasks=2)
-        context.call_on_fit_task_begin(estimator=self, X=X_given, y=y)
-        if going_on:
-            seed, dbn = self._seed, self.dbn_
-        else:
-            seed = draw_seed(self.random_state)
-            dbn = self._pretrained(X, weights, seed, context)
-        if labelled is not None:
-            X, weights = Subset(X, np.flatnonzero(labelled)), weights[labelled]
-        weights = weights * targets.row_weights.astype(dtype)
-        data, held_out = (X, targets.values.astype(dtype), weights), None
+        seed = self._seed if going_on else draw_seed(self.random_state)
+        data, held_out = (rows, targets.values.astype(dtype), own), None
         if self.early_stopping:
             data, held_out = self._hold_out(data, targets, seed)
         settings = self._settings(targets, seed)
+        context = self._init_callback_context(max_subtasks=2)
+        context.call_on_fit_task_begin(estimator=self, X=X_given, y=y)
+        if going_on:
+            dbn = self.dbn_
+        else:
+            dbn = self._pretrained(X_given, X, weights, seed, context)
         if going_on:
             state = self._resume(settings, method)
         else:
@@ -273,13 +281,19 @@ class FineTunedNetwork(
 
     def _hold_out(self, data, targets, seed):
         """The data without the rows for validation, and those."""
-        n_rows = data[0].shape[0]
+        rows = np.flatnonzero(data[2])
         left, held_out = train_test_split(
-            np.arange(n_rows),
+            rows,
             test_size=self.validation_fraction,
-            stratify=targets.strata,
+            stratify=None if targets.strata is None else targets.strata[rows],
             random_state=seed,
         )
+        if len(held_out) < targets.least_held_out:
+            raise ValueError(
+                f"early_stopping holds out {len(held_out)} of {len(rows)} rows, but "
+                f"the score takes at least {targets.least_held_out}. Give more rows or "
+                f"raise validation_fraction (now {self.validation_fraction:g})."
+            )
         X, *others = data
         return tuple(
             (Subset(X, rows), *(x[rows] for x in others)) for rows in (left, held_out)
@@ -292,8 +306,10 @@ class FineTunedNetwork(
         rates = schedule(self.learning_rate_init, n_epochs)
         if method == "partial_fit":
             rates = [self.learning_rate_init]
-        best, best_merit, n_without_gain = None, -np.inf, 0
+        best, best_merit, n_without_gain, kept = None, -np.inf, 0, run
         begin, first = time.perf_counter(), run.state.epoch
+        if held_out is not None and first > 0:
+            best, best_merit = run.state, targets.score(run.state.params, *held_out)
         seen = {"estimator": self, "X": given[0], "y": given[1]}
         tasks = context.subcontext(task_name="fine-tuning", max_subtasks=len(rates))
         tasks.call_on_fit_task_begin(**seen)
@@ -316,12 +332,15 @@ class FineTunedNetwork(
                 n_without_gain = 0 if gained else n_without_gain + 1
                 if merit > best_merit:
                     best, best_merit = state, merit
+                kept = run if held_out is None else run._replace(state=best)
                 if self.verbose:
                     self._print(run, held_out, time.perf_counter() - begin)
                     begin = time.perf_counter()
                 stop = task.call_on_fit_task_end(
                     **seen,
-                    reconstruction_attributes=functools.partial(self._so_far, run, job),
+                    reconstruction_attributes=functools.partial(
+                        self._so_far, kept, job
+                    ),
                 )
                 if stop or n_without_gain >= self.n_iter_no_change:
                     break
@@ -333,13 +352,13 @@ class FineTunedNetwork(
                 raise
             warnings.warn(
                 f"Training interrupted by user after {run.state.epoch - first} epochs: "
-                "these are kept.",
-                stacklevel=4,
+                f"{'these are' if held_out is None else 'the best of these is'} kept.",
+                stacklevel=5,
             )
         except Diverged:
             raise self._diverged(run) from None
         tasks.call_on_fit_task_end(**seen)
-        return run if held_out is None else run._replace(state=best)
+        return kept
 
     def _minimise(self, run, data, settings):
         """All rows at once, by L-BFGS."""
@@ -350,7 +369,12 @@ class FineTunedNetwork(
         except Diverged:
             raise self._diverged(run) from None
         if not result.success:
-            self._warn_not_converged()
+            warnings.warn(
+                f"L-BFGS did not converge: {result.message}. Raise max_iter (now "
+                f"{self.max_iter}) or tol (now {self.tol:g}).",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
         if self.verbose:
             print(
                 f"[{type(self).__name__}] {result.nit} iterations of L-BFGS, "
@@ -359,11 +383,13 @@ class FineTunedNetwork(
         return Run(state, [*run.losses, *losses], run.scores)
 
     def _diverged(self, run):
+        lower = ""
+        if goes_in_batches(self):
+            lower = f"lower learning_rate_init ({self.learning_rate_init:g}), and "
         return FloatingPointError(
             f"{type(self).__name__} diverged in epoch {run.state.epoch + 1} of "
-            "fine-tuning: its parameters are no longer finite. Lower "
-            f"learning_rate_init ({self.learning_rate_init:g}), and see that X lies in "
-            "[0, 1] and that y is scaled."
+            "fine-tuning: its parameters are no longer finite. To mend it, "
+            f"{lower}see that X lies in [0, 1] and that y is scaled."
         )
 
     def _warn_not_converged(self):
@@ -372,7 +398,7 @@ class FineTunedNetwork(
             "max_iter or tol, or let the learning rate fall to zero by then with "
             "learning_rate_schedule='linear'.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
     def _print(self, run, held_out, seconds):
@@ -384,7 +410,7 @@ class FineTunedNetwork(
             f"loss = {run.losses[-1]:.6f}, {score}time = {seconds:.2f}s"
         )
 
-    def _pretrained(self, X, sample_weight, seed, context):
+    def _pretrained(self, X_given, X, sample_weight, seed, context):
         """The deep belief network to start from: as it is given, or fitted to X."""
         if self.dbn is not None and self.rbm is not None:
             raise ValueError(
@@ -392,7 +418,12 @@ class FineTunedNetwork(
                 "where dbn is None. Set one of them to None."
             )
         if self.dbn is None:
-            dbn = DBN(self.hidden_layer_sizes, rbm=self.rbm, random_state=seed)
+            dbn = DBN(
+                self.hidden_layer_sizes,
+                rbm=self.rbm,
+                verbose=self.verbose,
+                random_state=seed,
+            )
             task = context.subcontext(task_name="pretraining")
             with task.propagate_callback_context(dbn):
                 task.call_on_fit_task_begin(estimator=self, X=X)
@@ -408,6 +439,7 @@ class FineTunedNetwork(
             msg="dbn must be fitted: call its fit first. To keep it so in a grid "
             "search or a clone, pass sklearn.frozen.FrozenEstimator(dbn).",
         )
+        _check_feature_names(dbn, X_given, reset=False)
         if dbn.n_features_in_ != X.shape[1]:
             raise ValueError(
                 f"X has {X.shape[1]} features, but dbn was fitted to "

@@ -3,6 +3,7 @@
 import copy
 import functools
 import tempfile
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -50,7 +51,7 @@ class DBN(
     rbm : estimator or list of estimators, default=None
         The machine that is cloned for each layer and given its size, or a list with
         one for each layer. None is ``BernoulliRBM()``. The parameters of a single
-        machine can be set as ``rbm__learning_rate`` and so on.
+        machine that is given can be set as ``rbm__learning_rate`` and so on.
     up_down_iter : int, default=0
         Number of passes over the rows by which the stack is trained as a whole after
         the machines, by contrastive wake-sleep [1]_. The weights upwards and
@@ -194,20 +195,27 @@ class DBN(
         )
         all_passes.call_on_fit_task_begin(estimator=self, X=X, y=y)
         stop = False
-        while n_passes < self.up_down_iter and not stop:
-            task = all_passes.subcontext(task_name="epoch")
-            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            rbms, generative = self._up_down(
-                rbms, generative, rows, sample_weight, n_passes, seed
-            )
-            n_passes += 1
-            stop = task.call_on_fit_task_end(
-                estimator=self,
-                X=X,
-                y=y,
-                reconstruction_attributes=functools.partial(
-                    self._attributes, rbms, generative, n_passes, seed
-                ),
+        try:
+            while n_passes < self.up_down_iter and not stop:
+                task = all_passes.subcontext(task_name="epoch")
+                task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+                rbms, generative = self._up_down(
+                    rbms, generative, rows, sample_weight, n_passes, seed
+                )
+                n_passes += 1
+                stop = task.call_on_fit_task_end(
+                    estimator=self,
+                    X=X,
+                    y=y,
+                    reconstruction_attributes=functools.partial(
+                        self._attributes, rbms, generative, n_passes, seed
+                    ),
+                )
+        except KeyboardInterrupt:
+            warnings.warn(
+                f"Wake-sleep interrupted by user after {n_passes} passes: the machines "
+                "and these are kept.",
+                stacklevel=3,
             )
         all_passes.call_on_fit_task_end(estimator=self, X=X, y=y)
         record_features(self, X)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -261,23 +261,38 @@ class DBNClassifier(ClassifierMixin, FineTunedNetwork):
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def _check_y(self, y):
+    def _check_y(self, y, going_on, classes):
         """Labels of the labelled rows, and which these are, or None for all."""
         y = _check_y(y, multi_output=True, estimator=self)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if y.dtype.kind in "if":
             labelled = ~np.all(np.reshape(y == UNLABELLED, (len(y), -1)), axis=1)
-            # With a single other label, -1 is a class: -1 and 1 are a usual encoding.
-            if not labelled.all() and len(np.unique(y[labelled])) > 1:
+            known = self.classes_ if going_on else classes
+            if known is None:
+                # With a single other label, -1 is a class: -1 and 1 are usual.
+                is_class = len(np.unique(y[labelled])) < 2
+            else:
+                is_class = UNLABELLED in known
+            if not labelled.all() and not is_class:
+                if not labelled.any():
+                    raise ValueError(
+                        "No row of y has a label, all are -1. To pretrain on rows "
+                        "without labels alone, fit a DBN, and give it as dbn."
+                    )
                 check_classification_targets(y[labelled])
                 return y[labelled], labelled
         check_classification_targets(y)
         return y, None
 
-    def _targets(self, y, going_on, method, classes):
+    def _targets(self, y, sample_weight, going_on, method, classes):
         binarizer = self._binarizer(y, going_on, method, classes)
         several = type_of_target(y) == "multilabel-indicator"
+        if several != (binarizer.y_type_ == "multilabel-indicator"):
+            raise ValueError(
+                f"y is {type_of_target(y)}, but this {type(self).__name__} was fitted "
+                f"to a y that is {binarizer.y_type_}. Give y of the same form."
+            )
         output = Softmax() if not several and len(binarizer.classes_) > 2 else Sigmoid()
         if method == "partial_fit" and self.class_weight == "balanced":
             raise ValueError(
@@ -290,11 +305,20 @@ class DBNClassifier(ClassifierMixin, FineTunedNetwork):
             network=Network(output, cross_entropy),
             row_weights=np.ones(len(y))
             if self.class_weight is None
-            else compute_sample_weight(self.class_weight, y),
+            else self._class_weights(y, sample_weight, several),
             strata=None if several else y,
+            least_held_out=1,
             score=partial(_accuracy, output, binarizer),
             attributes={"classes_": binarizer.classes_, "_label_binarizer": binarizer},
         )
+
+    def _class_weights(self, y, sample_weight, several):
+        if several:
+            return compute_sample_weight(self.class_weight, y)
+        classes, index = np.unique(y, return_inverse=True)
+        return compute_class_weight(
+            self.class_weight, classes=classes, y=y, sample_weight=sample_weight
+        )[index]
 
     def _binarizer(self, y, going_on, method, classes):
         """The encoder of the labels: where training goes on, that of the first fit."""
@@ -585,10 +609,10 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def _check_y(self, y):
+    def _check_y(self, y, going_on, classes):
         return _check_y(y, multi_output=True, y_numeric=True, estimator=self), None
 
-    def _targets(self, y, going_on, method, classes):
+    def _targets(self, y, sample_weight, going_on, method, classes):
         values = np.reshape(y, (len(y), -1))
         if going_on and values.shape[1] != self.coefs_[-1].shape[1]:
             raise ValueError(
@@ -601,6 +625,7 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
             network=Network(Identity(), squared_error),
             row_weights=np.ones(len(values)),
             strata=None,
+            least_held_out=2,
             score=_r2,
             attributes={},
         )

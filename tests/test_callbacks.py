@@ -279,3 +279,10 @@ def test_bars_of_a_stack(capsys):
     printed = capsys.readouterr().out
     assert "DBN" in printed
     assert "BernoulliRBM" in printed
+
+
+def test_checkpoints_are_of_machines(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "rbm")
+    for kind in (DBN, DBNClassifier):
+        with pytest.raises(TypeError, match="set it on the machine"):
+            kind(6).set_callbacks(checkpoint).fit(*digits())

@@ -436,3 +436,53 @@ def test_impute_fills_gaps_and_repeats_by_seed():
     assert ((one > 0) & (one < 1))[~seen].all()
     with pytest.raises(ValueError, match=r"complete rows.*impute"):
         dbn.transform(gaps)
+
+
+def test_partial_fit_heeds_the_weights():
+    X = patterns()
+    weights = np.random.default_rng(0).integers(0, 3, len(X))
+    one = DBN((4, 3), random_state=0).partial_fit(X, sample_weight=weights)
+    two = DBN((4, 3), random_state=0).partial_fit(X)
+    for a, b in zip(one.rbms_, two.rbms_, strict=True):
+        assert not np.allclose(a.components_, b.components_)
+
+
+def test_wake_sleep_heeds_the_weights():
+    X = np.repeat(np.repeat([[1.0], [0.0]], 6, axis=1), 30, axis=0)
+    weights = np.repeat([1.0, 1e-6], 30)
+
+    def moved(weights):
+        dbn = fitted(X, up_down_iter=1)
+        before = dbn.rbms_[0].intercept_visible_
+        return (
+            dbn.partial_fit(X, sample_weight=weights).rbms_[0].intercept_visible_
+            - before
+        )
+
+    assert (moved(weights) > moved(weights[::-1])).all()
+
+
+def test_descent_has_random_numbers_of_the_seed():
+    dbn = fitted()
+    lower, top = dbn.rbms_
+    top.components_[:], top.intercept_visible_[:] = 0.0, 50.0
+    lower.components_[:], lower.intercept_visible_[:] = 0.0, 0.0
+    one, two = (dbn.sample(50, n_gibbs_steps=1, random_state=seed) for seed in (1, 2))
+    assert not np.array_equal(one, two)
+
+
+def test_an_interruption_keeps_the_passes_of_wake_sleep(monkeypatch):
+    X, passes = patterns(), []
+    epoch = belief.up_down_epoch
+
+    def interrupted(*args):
+        if len(passes) == 2:
+            raise KeyboardInterrupt
+        passes.append(epoch(*args))
+        return passes[-1]
+
+    monkeypatch.setattr(belief, "up_down_epoch", interrupted)
+    with pytest.warns(UserWarning, match="after 2 passes"):
+        dbn = fitted(X, up_down_iter=5)
+    assert dbn.n_up_down_iter_ == 2
+    assert_array_equal(dbn.rbms_[-1].components_, passes[-1].top.params.weights[0].T)

@@ -213,3 +213,48 @@ def test_lbfgs_finds_the_ridge_regression(rng):
     expected = Ridge(alpha=3.0).fit(X, y)
     assert_allclose(state.params.weights[0].T, expected.coef_, rtol=1e-5)
     assert_allclose(state.params.biases[0], expected.intercept_, rtol=1e-5)
+
+
+def test_penalty_is_that_of_a_batch(rng):
+    """The penalty alpha is divided by the rows of a batch, not of all."""
+    X, y = data(rng)
+    settings = settings_of(alpha=5.0, batch_size=11, optimiser=optimise.MomentumSGD())
+    state = fine_tuning.State(random_params((4, 5, 3), rng), None, 0)
+    plain, loss = (
+        fine_tuning.train_epoch(state, X, y, np.ones(33), 1e-300, each)[1]
+        for each in (settings._replace(alpha=0.0), settings)
+    )
+    assert_allclose(loss - plain, net.penalty(state.params, 5.0 / 11))
+
+
+@pytest.mark.parametrize(
+    "change", [{"shuffle": True}, {"shuffle": False, "dropout": net.Dropout(0.0, 0.5)}]
+)
+def test_each_epoch_has_random_numbers_of_its_own(rng, change):
+    X, y = data(rng)
+    settings, params = settings_of(**change), random_params((4, 5, 3), rng)
+    moments = settings.optimiser.init
+    one, two = (
+        fine_tuning.train_epoch(
+            fine_tuning.State(params, moments(params), epoch),
+            *(X, y, np.ones(33), 0.1, settings),
+        )[0]
+        for epoch in (0, 1)
+    )
+    assert not np.allclose(one.params.weights[0], two.params.weights[0])
+
+
+def test_lbfgs_counts_on(rng):
+    X, y = data(rng)
+    state = fine_tuning.State(random_params((4, 5, 3), rng), None, 7)
+    after, losses, _ = fine_tuning.lbfgs(
+        state, X, y, np.ones(33), 3, 0.0, settings_of()
+    )
+    assert after.epoch == 7 + len(losses)
+
+
+def test_log_odds_of_a_label_that_all_rows_have():
+    """Rounded, the sum of their weights may be more than the mass."""
+    mass = np.float32(3e7)
+    sums = np.array([mass, np.nextafter(mass, np.float32(np.inf))], dtype=np.float32)
+    assert np.isfinite(net.Sigmoid().typical(sums, mass)).all()

@@ -344,3 +344,49 @@ def test_imputing_by_recognition_alone_fails_the_same_test(monkeypatch):
         belief, "log_weight_of", lambda stack, layers: 0.0 * layers[0][:, 0]
     )
     assert errors_of_imputed(stack, oracle) > 5
+
+
+def test_wake_sleep_heeds_the_weights_of_rows():
+    X = np.repeat([[1.0], [0.0]], 4, axis=1)
+    stack, settings = (
+        random_stack((4, 3, 2), scale=0.0)[0],
+        belief.UpDown(1, 2, False, 0),
+    )
+    for weights, sign in (([2.0, 0.0], 1), ([0.0, 2.0], -1)):
+        after = belief.up_down_epoch(stack, X, np.array(weights), 0.1, 0, settings)
+        b, c = (each.generative[0].params.biases[0] for each in (after, stack))
+        assert (sign * (b - c) > 0).all()
+
+
+def test_each_pass_of_wake_sleep_has_random_numbers_of_its_own():
+    stack, settings = random_stack((4, 3, 2))[0], belief.UpDown(1, 20, False, 0)
+    one, two = (
+        belief.up_down_epoch(stack, np.ones((20, 4)), np.ones(20), 0.1, n, settings)
+        for n in (0, 1)
+    )
+    assert not np.allclose(one.top.params.weights[0], two.top.params.weights[0])
+
+
+def test_weights_do_not_decay_in_wake_sleep():
+    stack = random_stack((4, 3, 2))[0]
+    W = np.full_like(stack.top.params.weights[0], 1e6)
+    stack.top.params.weights[0][...] = W
+    settings = belief.UpDown(1, 1, False, 0)
+    after = belief.up_down_epoch(stack, np.zeros((1, 4)), np.ones(1), 0.1, 0, settings)
+    assert abs(after.top.params.weights[0] - W).max() < 1.0
+
+
+def test_the_top_machine_learns_from_samples(monkeypatch):
+    seen, phases = [], belief.ContrastiveDivergence.phases
+
+    def spy(self, top, rows, *rest):
+        seen.append(rows)
+        return phases(self, top, rows, *rest)
+
+    monkeypatch.setattr(belief.ContrastiveDivergence, "phases", spy)
+    stack, settings = (
+        random_stack((4, 3, 2), scale=0.0)[0],
+        belief.UpDown(1, 20, False, 0),
+    )
+    belief.up_down_epoch(stack, np.ones((20, 4)), np.ones(20), 0.1, 0, settings)
+    assert np.isin(seen, (0.0, 1.0)).all()

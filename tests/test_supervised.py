@@ -393,9 +393,11 @@ def clone_of(model):
 def test_verbose_prints_a_line_per_epoch(capsys):
     fitted(verbose=1, early_stopping=True, max_iter=2)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("[DBNClassifier] Epoch 1, loss = ")
-    assert "validation score = 0." in lines[0]
+    assert [line.split()[0] for line in lines] == 2 * ["[DBN]"] + 2 * [
+        "[DBNClassifier]"
+    ]
+    assert lines[2].startswith("[DBNClassifier] Epoch 1, loss = ")
+    assert "validation score = 0." in lines[2]
 
 
 def test_interruption_keeps_the_epochs_done(monkeypatch):
@@ -517,3 +519,154 @@ def test_data_frames_name_their_columns():
     assert_same_model(model, fitted(), rtol=1e-9)
     with pytest.raises(ValueError, match="feature names"):
         model.predict(frame[list("edcba")])
+
+
+def test_a_class_of_minus_one_that_is_known():
+    X, y = data()
+    model = unfitted(learning_rate_init=0.05)
+    for _ in range(30):
+        model.partial_fit(X, y - 1, classes=[-1, 0, 1])
+    assert (model.predict(X) == -1).mean() > 0.1
+
+
+def test_batches_with_rows_without_labels():
+    X, y = data()
+    some = np.where(np.arange(120) % 2, y, -1)
+    model = unfitted().partial_fit(X, some, classes=[0, 1, 2])
+    model.partial_fit(X, np.where(y == 1, 1, -1))
+    assert_array_equal(model.classes_, [0, 1, 2])
+    with pytest.raises(ValueError, match="all are -1"):
+        model.partial_fit(X, np.full(120, -1))
+
+
+def test_balanced_classes_count_weights():
+    """A row of weight 2 is the row twice for class_weight, too."""
+    X, y = data(60)
+    weights = np.random.default_rng(0).integers(0, 3, 60)
+    twice, dbn = np.repeat(np.arange(60), weights), DBN((6, 4), random_state=0).fit(X)
+    params = {"dbn": dbn, "class_weight": "balanced", "batch_size": 500, "alpha": 0.0}
+    one = unfitted(**params).fit(X, y, sample_weight=weights)
+    other = unfitted(**params).fit(X[twice], y[twice])
+    assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=1e-5)
+
+
+def test_balanced_weights_of_several_labels():
+    X, _ = data()
+    Y = np.column_stack([X[:, 0] > 0.8, X[:, 1] > 0.5]).astype(int)
+    dbn = DBN((6, 4), random_state=0).fit(X)
+    one, two = (
+        fitted(X=X, y=Y, dbn=dbn, class_weight=each) for each in ("balanced", None)
+    )
+    assert not np.allclose(one.coefs_[-1], two.coefs_[-1])
+
+
+def test_other_form_of_y_than_in_the_first_fit():
+    X, _ = data()
+    model = fitted(X=X, y=(X[:, :2] > 0.5).astype(int))
+    with pytest.raises(ValueError, match=r"y is binary.*multilabel"):
+        model.partial_fit(X, (X[:, 0] > 0.5).astype(int))
+
+
+def test_labelled_rows_keep_their_own_weights():
+    X, y = data()
+    weights = np.random.default_rng(0).uniform(size=120)
+    some, dbn = np.where(np.arange(120) % 2, y, -1), DBN((6, 4), random_state=0).fit(X)
+    other = unfitted(dbn=dbn).fit(X[1::2], y[1::2], sample_weight=weights[1::2])
+    one = unfitted(dbn=dbn).fit(X, some, sample_weight=weights)
+    assert_same_model(one, other)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_validation_heeds_the_weights(kind):
+    X, y = data()
+    weights = np.random.default_rng(0).uniform(size=120)
+    params = {"early_stopping": True, "max_iter": 1, "validation_fraction": 0.3}
+    model = unfitted(kind, learning_rate_init=0.05, **params)
+    model.fit(X, y, sample_weight=weights)
+    _, rows = train_test_split(
+        np.arange(120),
+        test_size=0.3,
+        random_state=model._seed,
+        stratify=y if kind is DBNClassifier else None,
+    )
+    expected = model.score(X[rows], y[rows], sample_weight=weights[rows])
+    assert_allclose(model.validation_scores_, [expected])
+
+
+def test_early_stopping_with_too_few_rows_or_weights():
+    X, y = data()
+    with pytest.raises(ValueError, match=r"holds out 1 of 10.*at least 2"):
+        unfitted(DBNRegressor, early_stopping=True).fit(X[:10], y[:10])
+    weights = np.zeros(120)
+    weights[:40] = 1.0
+    for seed in range(5):
+        model = unfitted(early_stopping=True, max_iter=1, random_state=seed)
+        model.fit(X, y, sample_weight=weights)
+    labelled = np.arange(120) % 2 == 1
+    with pytest.raises(ValueError, match="weight zero"):
+        unfitted().fit(X, np.where(labelled, y, -1), sample_weight=1.0 - labelled)
+
+
+def test_going_on_keeps_what_was_better():
+    X, y = data()
+    params = {"early_stopping": True, "warm_start": True, "validation_fraction": 0.3}
+    model = fitted(learning_rate_init=0.05, **params, max_iter=30)
+    before = [W.copy() for W in model.coefs_]
+    first = model.validation_scores_
+    model.set_params(learning_rate_init=50.0, max_iter=2).fit(X, y)
+    for W, after in zip(before, model.coefs_, strict=True):
+        assert_array_equal(W, after)
+    assert model.validation_scores_[: len(first)] == first
+    assert len(model.validation_scores_) == len(first) + 2
+    assert model.set_params(early_stopping=False).fit(X, y).validation_scores_ is None
+
+
+def test_columns_in_another_order_than_the_network_was_fitted_to():
+    pandas = pytest.importorskip("pandas")
+    X, y = data()
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    dbn = DBN((6, 4), random_state=0).fit(frame)
+    with pytest.raises(ValueError, match="feature names"):
+        unfitted(dbn=dbn).fit(frame[list("edcba")], y)
+
+
+def test_a_new_fit_has_new_moments():
+    X, y = data()
+    model = fitted(warm_start=True)
+    steps = model._moments.n_steps
+    assert model.fit(X, y)._moments.n_steps == steps
+
+
+def test_a_row_with_some_labels_only_is_refused():
+    X, _ = data()
+    Y = (X[:, :2] > 0.5).astype(int)
+    Y[0, 0] = -1
+    with pytest.raises(ValueError, match=r"[Mm]ultioutput|not supported"):
+        fitted(X=X, y=Y)
+
+
+def test_classes_in_any_order():
+    X, y = data()
+    model = unfitted().partial_fit(X, y, classes=[2, 0, 1])
+    again = model.partial_fit(X, y, classes=[1, 2, 0])
+    assert_array_equal(again.classes_, [0, 1, 2])
+
+
+def test_warm_start_with_a_network_of_its_own_sizes():
+    X, y = data()
+    dbn = DBN((3,), random_state=0).fit(X)
+    model = fitted(dbn=dbn, warm_start=True)
+    n_iter = model.n_iter_
+    assert model.fit(X, y).n_iter_ == 2 * n_iter
+
+
+def test_going_on_keeps_the_seed():
+    X, y = data()
+    model = fitted(warm_start=True, random_state=None)
+    one, two = clone_of(model).fit(X, y), clone_of(model).fit(X, y)
+    assert_same_model(one, two)
+
+
+def test_l_bfgs_that_does_not_converge_says_so():
+    with pytest.warns(ConvergenceWarning, match="L-BFGS did not converge"):
+        fitted(solver="lbfgs", max_iter=2, tol=0.0)

@@ -59,8 +59,9 @@ class Sigmoid:
 
         One more row, in which either value is as good, keeps it finite.
         """
-        log = namespace(sums).log
-        return log(sums + 0.5) - log(mass - sums + 0.5)
+        xp = namespace(sums)
+        # Rounded, the sum of all rows may be more than their mass.
+        return xp.log(sums + 0.5) - xp.log(xp.clip(mass - sums, 0.0) + 0.5)
 
     def times_slope(self, mean, g):
         """The derivative of the outputs by `a`, applied to `g`."""
