@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from .backend import blocks, is_finite, like, namespace, take_rows, to_numpy
+from .backend import blocks, like, namespace, take_rows, to_numpy
 from .machine import Params, copy_params
 from .network import Dropout, Network, descent, penalty
 from .streams import Purpose, stream
-from .training import Diverged, minibatches, total
+from .training import check_finite, minibatches, total
 
 
 class State(NamedTuple):
@@ -88,8 +88,7 @@ def train_epoch(state, X, targets, sample_weight, learning_rate, settings):
         )
         moments = optimiser.update(step, moments, params, learning_rate)
         loss = loss + part
-    if not all(is_finite(x) for group in params for x in group):
-        raise Diverged("training diverged")
+    check_finite(params)
     loss = float(loss) / n_batches + float(penalty(params, decay))
     return State(params, moments, epoch + 1), loss
 
@@ -158,6 +157,5 @@ def lbfgs(state, X, targets, sample_weight, max_iter, tol, settings):
         options={"maxiter": max_iter, "maxfun": 15_000, "gtol": tol},
     )
     params = unflatten(result.x, state.params)
-    if not all(is_finite(x) for group in params for x in group):
-        raise Diverged("training diverged")
+    check_finite(params)
     return State(params, None, state.epoch + result.nit), losses, result

@@ -12,7 +12,7 @@ generated a row. Both directions are conditionals of two-layer machines.
 from typing import NamedTuple
 
 from .algorithms import ContrastiveDivergence
-from .backend import is_finite, namespace
+from .backend import namespace
 from .machine import (
     EVEN,
     ODD,
@@ -30,7 +30,7 @@ from .optimise import MomentumSGD
 from .sampling import conditional_mean as of_machine
 from .sampling import hold
 from .streams import Purpose, stream
-from .training import Diverged, minibatches
+from .training import check_finite, minibatches
 
 
 class Stack(NamedTuple):
@@ -241,6 +241,5 @@ def up_down_epoch(stack, X, sample_weight, learning_rate, epoch, settings):
         for index, machine in enumerate(recognition):
             towards(machine, asleep[index : index + 2], ODD, weights, learning_rate)
     machines = (*recognition, *generative, top)
-    if not all(is_finite(x) for m in machines for group in m.params for x in group):
-        raise Diverged("training diverged")
+    check_finite(*(machine.params for machine in machines))
     return stack

@@ -58,6 +58,14 @@ class Diverged(FloatingPointError):
     """Parameters that are no longer finite."""
 
 
+def check_finite(*all_params):
+    """Raise an error unless all parameters are finite."""
+    if not all(
+        is_finite(x) for params in all_params for group in params for x in group
+    ):
+        raise Diverged("training diverged")
+
+
 class Sparsity(NamedTuple):
     """How active hidden units should be on average, and how much it counts.
 
@@ -250,8 +258,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
             layers = sparser(layers, means, rows.shape[0], settings.sparsity)
         step = gradient(layers, row_weights, means if settings.centred else no_offsets)
         optimiser.update(step, velocity, params, learning_rate)
-    if not all(is_finite(x) for group in params for x in group):
-        raise Diverged("training diverged")
+    check_finite(params)
     chains, betas = algorithm.adjusted(machine, chains, state.betas, chain_stream)
     return state._replace(
         params=params,
