@@ -7,7 +7,7 @@ import joblib
 from scipy import sparse
 
 from .core import training
-from .core.backend import Subset, to_numpy
+from .core.backend import Scaled, Subset, to_numpy
 from .core.early_stopping import EarlyStopping, Progress
 
 
@@ -50,7 +50,8 @@ class Unfinished(NamedTuple):
 def fingerprint(data):
     """Digest of rows and weights."""
     X, sample_weight = data
-    X = X.X if isinstance(X, Subset) else X
+    while isinstance(X, Subset | Scaled):
+        X = X.X
     X = X if sparse.issparse(X) else to_numpy(X)
     return joblib.hash((X, to_numpy(sample_weight)), coerce_mmap=True)
 

@@ -16,6 +16,7 @@ FLOORS = {
     "core.machine": 2,
     "core.sampling": 3,
     "core.optimise": 3,
+    "core.pretraining": 3,
     "core.tempering": 3,
     "core.network": 3,
     "core.algorithms": 4,

@@ -165,9 +165,9 @@ def test_each_epoch_has_an_order_and_chains_of_its_own(shuffle, monkeypatch):
         orders.append(order)
         return batches(X, weights, order, size)
 
-    def spy_phases(self, machine, rows, weights, chains, stream):
+    def spy_phases(self, machine, rows, weights, chains, stream, *rest):
         draws.append(float(stream.uniform((1,))[0]))
-        return phases(self, machine, rows, weights, chains, stream)
+        return phases(self, machine, rows, weights, chains, stream, *rest)
 
     monkeypatch.setattr(training, "minibatches", spy_batches)
     monkeypatch.setattr(algorithms.PersistentChains, "phases", spy_phases)

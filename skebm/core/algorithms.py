@@ -4,14 +4,15 @@ An algorithm's `phases` takes a machine, rows of data with their weights, and ch
 returns stacked layers of data rows and model rows, their weights, which sum to zero,
 and the chains for the next batch. Before an epoch `prepared` gives the algorithm the
 inverse temperatures of the chains, and after it `adjusted` says what they are to be;
-all but parallel tempering have a single one.
+all but parallel tempering have a single one. Where a machine has more than one hidden
+layer, the data rows' are found by mean field, as `inference` says.
 """
 
 from typing import NamedTuple
 
 from .backend import like, namespace
-from .machine import EVEN, ODD, draw, means
-from .sampling import alternate
+from .machine import EVEN, ODD, draw, means, odd_only
+from .sampling import USUAL, alternate, mean_field
 from .tempering import acceptance, base_biases, gain, swapped, tempered_sample
 
 # Inverse temperatures that parallel tempering begins with, and how many it may come to.
@@ -22,8 +23,34 @@ FIRST_BETAS, MAX_BETAS = (1.0, 0.75, 0.5, 0.25, 0.0), 64
 LOW_RATE, HIGH_RATE = 0.25, 0.6
 
 
+def data_and_model(machine, rows, model, inference):
+    """Stacked layers of data rows and of model rows, of which the even ones are given.
+
+    The odd layers of the model rows are means given the even ones. With one hidden
+    layer a single product serves the rows of both kinds.
+    """
+    concat = namespace(rows).concat
+    if len(machine.units) == 2:
+        layers = means(machine, [concat([rows, model[0]]), None], ODD)
+    else:
+        positive = mean_field(machine, rows, *inference).layers
+        negative = means(machine, model, ODD)
+        layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
+    return layers
+
+
+def balanced(weights, n_chains):
+    """Weights of data rows and of chains, which sum to zero."""
+    xp = namespace(weights)
+    against = xp.broadcast_to(xp.sum(weights) * (-1.0 / n_chains), (n_chains,))
+    return xp.concat([weights, against])
+
+
 class ContrastiveDivergence(NamedTuple):
-    """CD-k: the chains start anew at the rows of each batch [Hinton 2002]."""
+    """CD-k: the chains start anew at the rows of each batch [Hinton 2002].
+
+    For machines of one hidden layer: the chains start from exact hidden units.
+    """
 
     n_steps: int
 
@@ -37,7 +64,7 @@ class ContrastiveDivergence(NamedTuple):
         """The chains and betas as they are."""
         return chains, betas
 
-    def phases(self, machine, rows, weights, chains, stream):
+    def phases(self, machine, rows, weights, chains, stream, inference=None):
         """Stacked layers of data and model rows, weights that sum to zero, chains."""
         positive = means(machine, [rows, None], ODD)
         start = draw(machine, positive, ODD, stream)
@@ -67,16 +94,13 @@ class PersistentChains(NamedTuple):
         """The chains and betas as they are."""
         return chains, betas
 
-    def phases(self, machine, rows, weights, chains, stream):
+    def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
         """Stacked layers of data and model rows, weights that sum to zero, chains."""
-        xp = namespace(rows)
         model = alternate(machine, chains, self.n_steps, stream)
-        layers = means(machine, [xp.concat([rows, model[0]]), None], ODD)
-        n_rows, n_chains = rows.shape[0], model[0].shape[0]
-        fresh = [x[n_rows:, ...] for x in layers]
+        layers = data_and_model(machine, rows, model, inference)
+        fresh = [x[rows.shape[0] :, ...] for x in layers]
         chains = draw(machine, fresh, ODD, stream)
-        against = xp.broadcast_to(xp.sum(weights) * (-1.0 / n_chains), (n_chains,))
-        return layers, xp.concat([weights, against]), chains
+        return layers, balanced(weights, model[0].shape[0]), odd_only(chains)
 
 
 class ParallelTempering(NamedTuple):
@@ -98,16 +122,14 @@ class ParallelTempering(NamedTuple):
         base = base_biases(machine.units, machine.params, visible_mean)
         return self._replace(base=base, betas=like(betas, visible_mean)[:, None])
 
-    def phases(self, machine, rows, weights, chains, stream):
+    def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
         """Stacked layers of data and model rows, weights that sum to zero, chains."""
-        xp = namespace(rows)
         model = self._advanced(machine, chains, self.n_steps, stream)
         model = swapped(machine, self.base, self.betas, model, stream)
         n_chains = model[0].shape[0] // self.betas.shape[0]
-        coldest = model[0][:n_chains, ...]
-        layers = means(machine, [xp.concat([rows, coldest]), None], ODD)
-        against = xp.broadcast_to(xp.sum(weights) * (-1.0 / n_chains), (n_chains,))
-        return layers, xp.concat([weights, against]), odd_only(model)
+        coldest = [x[:n_chains, ...] for x in model]
+        layers = data_and_model(machine, rows, coldest, inference)
+        return layers, balanced(weights, n_chains), odd_only(model)
 
     def _advanced(self, machine, chains, n_steps, stream):
         """All layers of the chains, Gibbs steps on from odd ones."""
@@ -146,8 +168,3 @@ class ParallelTempering(NamedTuple):
         rows = xp.concat([places[k, ...] for _, k in kept])
         chains = [None if x is None else xp.take(x, rows, axis=0) for x in chains]
         return chains, tuple(beta for beta, _ in kept)
-
-
-def odd_only(layers):
-    """The layers without the even ones."""
-    return [x if index % 2 == ODD else None for index, x in enumerate(layers)]

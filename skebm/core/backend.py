@@ -73,14 +73,25 @@ class Subset:
         self.shape = (index.shape[0], X.shape[1])
 
 
+class Scaled:
+    """A matrix times a number; the product is made of the rows that are taken."""
+
+    def __init__(self, X, factor):
+        self.X, self.factor = X, factor
+        self.shape = X.shape
+
+
 def take_rows(X, rows, dtype):
     """Rows of a dense or sparse matrix as a dense float array, (n_rows, n_columns).
 
     Only these rows are ever converted, so `X` may be a memory map of small integers, or
-    a `Subset` of it. `rows` is a slice, or an array of indices of the namespace of X.
+    a `Subset` of it, or `Scaled`. `rows` is a slice, or an array of indices of the
+    namespace of X.
     """
     if isinstance(X, Subset):
         return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)
+    if isinstance(X, Scaled):
+        return X.factor * take_rows(X.X, rows, dtype)
     if sparse.issparse(X):
         return X[rows].toarray().astype(dtype, copy=False)
     xp = namespace(X)
@@ -114,7 +125,7 @@ def has_nan(X):
 
     Of a subset: whether any entry of the whole is.
     """
-    if isinstance(X, Subset):
+    if isinstance(X, Subset | Scaled):
         return has_nan(X.X)
     if sparse.issparse(X) or not namespace(X).isdtype(X.dtype, "real floating"):
         return False

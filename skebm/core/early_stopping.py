@@ -1,4 +1,4 @@
-"""Early stopping on the log-likelihood of held-out rows.
+"""Early stopping on the log-likelihood of held-out rows, or the bound of it.
 
 That takes log Z after each epoch: it is annealed each time, with as many temperatures
 as the error asks for.
@@ -8,8 +8,9 @@ import math
 from typing import NamedTuple
 
 from .backend import Subset, by_blocks, has_nan, namespace
-from .machine import Machine, free_energy
+from .machine import Machine
 from .partition import annealed, exact, settled, smaller_side
+from .sampling import visible_free_energy
 from .streams import Purpose, stream
 from .tempering import base_biases
 
@@ -103,10 +104,19 @@ class EarlyStopping(NamedTuple):
         def energies(v):
             if self.settings.sample_inputs:
                 v = machine.units[0].sample(v, draws)
-            return free_energy(machine, [v, None])
+            return visible_free_energy(machine, v, self.settings.inference)
 
         values = by_blocks(energies, rows, weights.dtype)
         return float(weights @ values) / float(namespace(weights).sum(weights))
+
+
+def weights_left(held_out, left):
+    """Weights of all rows, (n_rows,): 0 for those held out."""
+    (out, weights), (kept, kept_weights) = held_out, left
+    xp = namespace(weights)
+    numbers = xp.concat([out.index, kept.index])
+    values = xp.concat([xp.zeros_like(weights), kept_weights])
+    return xp.take(values, xp.argsort(numbers))
 
 
 def hold_out(X, sample_weight, fraction, tol, settings):

@@ -81,6 +81,11 @@ def draw(machine, layers, parity, stream):
     return drawn
 
 
+def odd_only(layers):
+    """The layers without the even ones."""
+    return [x if index % 2 == ODD else None for index, x in enumerate(layers)]
+
+
 def sample(machine, layers, parity, stream):
     """The layers of one parity replaced by a sample given the others."""
     return draw(machine, means(machine, layers, parity), parity, stream)
@@ -108,6 +113,26 @@ def free_energy(machine, layers, summed=ODD):
         else:
             total = total - (layers[index] @ b + kind.log_base(layers[index]))
     return total
+
+
+def variational_free_energy(machine, layers):
+    """E_q[E] - H(q), (n_rows,): an upper bound of the free energy of the visible units.
+
+    q is a product over the hidden units. Those of even layers have the means in
+    `layers`; those of odd layers, which are not looked at, are taken at their best
+    given these. With one hidden layer nothing is left to approximate: it is the free
+    energy.
+    """
+    total = free_energy(machine, layers)
+    for index in range(EVEN + 2, len(layers), 2):
+        kind, mean = machine.units[index], layers[index]
+        total = total + kind.log_base(mean) - kind.entropy(mean)
+    return total
+
+
+def visible_mean(machine, layers):
+    """Mean of the visible units given the first hidden layer, (n_rows, n_visible)."""
+    return machine.units[0].mean(field(machine.params, layers, 0))
 
 
 def gradient(layers, row_weights, offsets):

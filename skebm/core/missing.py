@@ -7,7 +7,7 @@ epoch, so that the chains keep up with the parameters as those of the model do.
 
 from .backend import by_blocks, namespace, take_rows
 from .machine import EVEN, ODD, means
-from .sampling import gibbs, hold, independent_layers
+from .sampling import gibbs, hold, independent_layers, lifted
 
 # Gibbs steps that lead from independent units to the first completed rows.
 FIRST_STEPS = 10
@@ -22,10 +22,10 @@ def observed_in(rows):
 
 
 def started(machine, rows, visible_mean, stream):
-    """Layers with the missing entries of the rows drawn from independent units."""
+    """Even layers, the missing entries of the rows drawn from independent units."""
     means = [visible_mean]
     visible = independent_layers(machine.units[:1], means, rows.shape[0], stream)
-    return hold([*visible, None], observed_in(rows))
+    return lifted(machine, hold(visible, observed_in(rows))[0], stream)
 
 
 def first_completed(machine, X, visible_mean, stream):

@@ -3,12 +3,8 @@
 from typing import NamedTuple
 
 from .backend import namespace, take_rows
-from .machine import (
-    EVEN,
-    ODD,
-    means,
-    pseudo_log_likelihood,
-)
+from .machine import pseudo_log_likelihood, visible_mean
+from .sampling import USUAL, mean_field
 
 # What is measured, so that it costs a few hundredths of an epoch: one row in 100, and
 # the pseudo-likelihood of one visible unit in 20.
@@ -33,27 +29,33 @@ def watch(n_rows, n_units, stream):
     return Watched(rows, stream.permutation(n_units)[: max(1, n_units // UNIT_SHARE)])
 
 
-def measure(machine, X, watched, chains):
+def measure(machine, X, watched, chains, inference=USUAL):
     """Numbers for the history, as floats: means over the watched rows, mostly.
 
-    The pseudo-log-likelihood of the watched units is scaled up to all units. A hidden
-    unit is dead if it hardly varies. The error of the chains is the root mean square
-    difference between the means of the visible units in chains and rows.
+    The pseudo-log-likelihood of the watched units is scaled up to all units. It is for
+    binary visible units under a single hidden layer; with more of them, the steps of
+    mean field are counted. A hidden unit is dead if it hardly varies. The error of the
+    chains is the root mean square difference between the means of the visible units in
+    chains and rows.
     """
-    units = watched.units
     rows = take_rows(X, watched.rows, machine.params.biases[0].dtype)
     xp = namespace(rows)
-    scale = rows.shape[1] / units.shape[0]
-    up = means(machine, [rows, None], ODD)
-    down = means(machine, up, EVEN)
-    dreamt = means(machine, chains, EVEN)
-    off = xp.mean(dreamt[0], axis=0) - xp.mean(rows, axis=0)
-    log_likelihood = pseudo_log_likelihood(machine, rows, units)
-    dead = xp.astype(xp.std(up[1], axis=0) < DEAD_SPREAD, rows.dtype)
+    up = mean_field(machine, rows, *inference)
+    down, dreamt = visible_mean(machine, up.layers), visible_mean(machine, chains)
+    off = xp.mean(dreamt, axis=0) - xp.mean(rows, axis=0)
+    hidden = xp.concat(up.layers[1:], axis=1)
+    dead = xp.astype(xp.std(hidden, axis=0) < DEAD_SPREAD, rows.dtype)
+    measured = {}
+    if len(machine.units) > 2:
+        measured["mean_field_steps"] = float(up.n_steps)
+    elif machine.units[0].n_states(1) == 2:
+        log_likelihood = pseudo_log_likelihood(machine, rows, watched.units)
+        scale = rows.shape[1] / watched.units.shape[0]
+        measured["pseudo_log_likelihood"] = scale * float(xp.mean(log_likelihood))
     return {
-        "pseudo_log_likelihood": scale * float(xp.mean(log_likelihood)),
-        "reconstruction_error": float(xp.mean((rows - down[0]) ** 2)),
-        "mean_activation": float(xp.mean(up[1])),
+        **measured,
+        "reconstruction_error": float(xp.mean((rows - down) ** 2)),
+        "mean_activation": float(xp.mean(hidden)),
         "dead_units": float(xp.sum(dead)),
         "chain_error": float(xp.mean(off**2)) ** 0.5,
     }

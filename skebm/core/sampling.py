@@ -3,8 +3,18 @@
 import math
 from typing import NamedTuple
 
-from .backend import namespace
-from .machine import EVEN, ODD, draw, means, sample
+from .backend import device_of, namespace, times_transposed
+from .machine import (
+    EVEN,
+    ODD,
+    Machine,
+    Params,
+    draw,
+    free_energy,
+    means,
+    sample,
+    variational_free_energy,
+)
 
 
 def independent_layers(units, means, n_rows, stream):
@@ -60,6 +70,18 @@ def conditional_mean(machine, layers, held, n_burn_in, n_steps, stream):
     return hold([total / n_steps], held)[0]
 
 
+class Inference(NamedTuple):
+    """How far mean field goes: so many steps, or until no mean changes by more."""
+
+    max_steps: int = 30
+    tol: float = 1e-3
+    damping: float = 0.0
+
+
+# What training does where nothing else is asked for, and what queries do.
+USUAL, FINE = Inference(), Inference(max_steps=1000, tol=1e-5)
+
+
 class MeanField(NamedTuple):
     """Where mean field got to: the layers, the steps it took, the last change."""
 
@@ -74,38 +96,131 @@ def mean_field(machine, visible, max_steps, tol, damping=0.0):
     Starts bottom-up, each layer from the one below with doubled weights to stand in for
     the one above (Salakhutdinov & Hinton 2009), then updates the hidden layers of
     either parity in turn, until none changes by more than `tol`. An update is moved
-    back towards the old value by the share `damping`. With one hidden layer the first
-    pass is exact.
+    back towards the old value by the share `damping`. Without it, each update is the
+    best for its layers given the others, so the bound only rises. With one hidden layer
+    the first pass is exact.
     """
-    layers = bottom_up(machine, visible)
-    change, n_steps = 0.0 if len(layers) == 2 else math.inf, 0
-    while change > tol and n_steps < max_steps:
+    over = visible @ machine.params.weights[0]
+    layers = bottom_up(machine, visible, over)
+    if len(layers) == 2:
+        return MeanField(layers, 0, 0.0)
+    hidden, n_steps, change = fixed_point(
+        given_visible(machine, over), layers[1:], max_steps, tol, damping
+    )
+    return MeanField([visible, *hidden], n_steps, change)
+
+
+def given_visible(machine, over):
+    """The machine of the hidden layers alone, given the visible one.
+
+    `over`, what comes over the weights from there, goes into the biases of the first
+    hidden layer, which then differ from row to row.
+    """
+    weights, (_, first, *others) = machine.params
+    return Machine(machine.units[1:], Params(weights[1:], (over + first, *others)))
+
+
+def fixed_point(machine, layers, max_steps, tol, damping):
+    """All layers at means that follow from each other; the steps; the last change.
+
+    A row stays as it is once it has come to rest, so that it does not depend on the
+    rows beside it. The first biases of the machine are one row for each of `layers`.
+    """
+    xp = namespace(layers[0])
+    numbers = xp.arange(layers[0].shape[0], device=device_of(layers[0]))
+    finished, n_steps, change = [], 0, math.inf
+    while n_steps < max_steps:
         before = layers
-        for parity in (ODD, EVEN):
-            fresh = means(machine, layers, parity, lowest=1)
+        for parity in (EVEN, ODD):
+            fresh = means(machine, layers, parity)
             layers = [
-                x if x is old else damping * old + (1.0 - damping) * x
+                x if x is old or not damping else damping * old + (1.0 - damping) * x
                 for old, x in zip(layers, fresh, strict=True)
             ]
-        change = max(largest_change(*pair) for pair in zip(layers, before, strict=True))
         n_steps += 1
-    return MeanField(layers, n_steps, change)
+        changes = row_changes(layers, before)
+        change, moving = float(xp.max(changes)), changes > tol
+        if not change > tol:
+            break
+        if not bool(xp.all(moving)):
+            resting, going_on = xp.nonzero(~moving)[0], xp.nonzero(moving)[0]
+            finished.append(some_rows([numbers, *layers], resting))
+            numbers, *layers = some_rows([numbers, *layers], going_on)
+            machine = given_rows(machine, going_on)
+    finished.append([numbers, *layers])
+    numbers, *layers = (xp.concat(parts) for parts in zip(*finished, strict=True))
+    return some_rows(layers, xp.argsort(numbers)), n_steps, change
 
 
-def largest_change(x, y):
-    """The largest absolute difference of two arrays, as a float."""
-    xp = namespace(x)
-    return float(xp.max(xp.abs(x - y)))
+def row_changes(layers, before):
+    """The largest absolute difference in any layer, (n_rows,)."""
+    xp = namespace(layers[0])
+    largest = [
+        xp.max(xp.abs(x - y), axis=-1) for x, y in zip(layers, before, strict=True)
+    ]
+    return xp.max(xp.stack(largest), axis=0)
 
 
-def bottom_up(machine, visible):
-    """Each hidden layer's mean from the layer below, as recognition starts."""
+def some_rows(arrays, numbers):
+    """The rows with these numbers of all arrays."""
+    return [namespace(x).take(x, numbers, axis=0) for x in arrays]
+
+
+def given_rows(machine, numbers):
+    """A machine whose first biases differ from row to row, for some of the rows."""
+    first, *others = machine.params.biases
+    biases = (*some_rows([first], numbers), *others)
+    return machine._replace(params=machine.params._replace(biases=biases))
+
+
+def bottom_up(machine, visible, over=None):
+    """Each hidden layer's mean from the layer below, as recognition starts.
+
+    `over` is what comes over the weights from the visible units, where it is known.
+    """
     units, params = machine
     layers = [visible]
     for index, W in enumerate(params.weights, start=1):
-        a = layers[-1] @ W
+        a = layers[-1] @ W if index > 1 or over is None else over
         if index < len(params.weights):
-            a *= 2.0
-        a += params.biases[index]
-        layers.append(units[index].mean(a))
+            a = 2.0 * a
+        layers.append(units[index].mean(a + params.biases[index]))
     return layers
+
+
+def top_down(machine, top):
+    """Each layer's mean from the layer above, with doubled weights for the one below.
+
+    It is :func:`bottom_up` the other way round.
+    """
+    units, (weights, biases) = machine
+    layers = [top]
+    for index in reversed(range(len(weights))):
+        a = times_transposed(layers[0], weights[index])
+        if index > 0:
+            a = 2.0 * a
+        layers.insert(0, units[index].mean(a + biases[index]))
+    return layers
+
+
+def lifted(machine, visible, stream):
+    """Even layers from which Gibbs steps may start, at these visible units.
+
+    Those above are drawn from their means bottom-up; in an RBM there are none.
+    """
+    if len(machine.units) == 2:
+        return [visible, None]
+    layers = draw(machine, bottom_up(machine, visible), EVEN, stream)
+    layers[0] = visible
+    return [x if index % 2 == EVEN else None for index, x in enumerate(layers)]
+
+
+def visible_free_energy(machine, visible, inference):
+    """Free energy of the visible units, (n_rows,), or its mean-field upper bound.
+
+    The bound is for machines of more than one hidden layer.
+    """
+    if len(machine.units) == 2:
+        return free_energy(machine, [visible, None])
+    found = mean_field(machine, visible, *inference)
+    return variational_free_energy(machine, found.layers)

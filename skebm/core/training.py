@@ -4,13 +4,25 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from .backend import blocks, has_nan, is_finite, namespace, take_rows, zeros
-from .machine import ODD, Machine, Params, copy_params, gradient, initial_params
+from .machine import (
+    ODD,
+    Machine,
+    Params,
+    copy_params,
+    gradient,
+    initial_params,
+    odd_only,
+    sample,
+)
 from .missing import first_completed, in_first_order, redrawn
-from .sampling import independent_layers
+from .sampling import USUAL, Inference, alternate, bottom_up, independent_layers
 from .streams import Purpose, stream
 
 # The share of a batch in the running mean of the hidden units.
 MEAN_RATE = 0.01
+
+# Gibbs steps that lead from independent units to samples of a machine that was given.
+FIRST_STEPS = 100
 
 # Added to what may be zero before it divides.
 TINY = 1e-30
@@ -93,24 +105,46 @@ class Settings(NamedTuple):
     sparsity: Sparsity | None
     sample_inputs: bool
     seed: int
+    inference: Inference = USUAL
 
 
-def start(X, sample_weight, hidden_sizes, n_chains, settings):
+def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
     """State before the first epoch: a centred machine about the data's means.
 
-    The chains are of independent units with these means.
+    The chains are of independent units with these means. With `params`, these are
+    those of the machine, and the chains run for a while, to be samples of it from the
+    first gradient on. They do not start at rows of X: which rows these were would
+    depend on the order of the rows, and on whether one of weight 2 comes twice.
     """
     units = settings.units
     mean, mass = column_means(X, sample_weight)
     means = initial_means(units, mean, hidden_sizes)
     initial = stream(settings.seed, Purpose.INITIAL, mean)
-    inner = units[0].clip(mean, MEAN_MARGIN)
-    params = initial_params(units, (inner, *means[1:]), initial)
+    n_rows = n_chains * len(settings.algorithm.first_betas)
+    if params is None:
+        inner = units[0].clip(mean, MEAN_MARGIN)
+        params = initial_params(units, (inner, *means[1:]), initial)
+        chains = start_chains(units, means, n_rows, initial)
+    else:
+        machine = Machine(units, params)
+        means = (mean, *hidden_means(machine, X, sample_weight))
+        chains = start_chains(units, means, n_rows, initial)
+        chains = alternate(machine, chains, FIRST_STEPS, initial)
+        chains = odd_only(sample(machine, chains, ODD, initial))
     betas = settings.algorithm.first_betas
-    chains = start_chains(units, means, n_chains * len(betas), initial)
     velocity = settings.optimiser.init(params)
     state = State(params, chains, velocity, means, 0, mass, betas=betas)
     return with_rows(state, X, settings)
+
+
+def hidden_means(machine, X, sample_weight):
+    """Means over the rows of X of the hidden layers bottom-up, (n_units,) each."""
+    sums = [0.0] * len(machine.params.weights)
+    for block in blocks(X.shape[0]):
+        weights = sample_weight[block]
+        _, *hidden = bottom_up(machine, take_rows(X, block, weights.dtype))
+        sums = [s + weights @ x for s, x in zip(sums, hidden, strict=True)]
+    return [s / total(sample_weight) for s in sums]
 
 
 def initial_means(units, visible_mean, hidden_sizes):
@@ -169,8 +203,7 @@ def alike(some, others):
 
 def start_chains(units, means, n_chains, stream):
     """Chains of independent units with these means; odd layers only."""
-    layers = independent_layers(units, means, n_chains, stream)
-    return [x if index % 2 == ODD else None for index, x in enumerate(layers)]
+    return odd_only(independent_layers(units, means, n_chains, stream))
 
 
 def column_means(X, sample_weight):
@@ -251,7 +284,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         if settings.sample_inputs:
             rows = units[0].sample(rows, input_stream)
         layers, row_weights, chains = algorithm.phases(
-            machine, rows, weights, chains, chain_stream
+            machine, rows, weights, chains, chain_stream, settings.inference
         )
         means = follow_means(means, layers, weights)
         if settings.sparsity is not None:

@@ -7,6 +7,8 @@ families, so the mean says all that there is to say about p(x | a), and `sample`
 the mean: what has been computed for the gradient serves the Markov chain too.
 """
 
+import math
+
 import numpy as np
 
 from .backend import like, namespace, sigmoid, softplus, zeros
@@ -16,6 +18,9 @@ LARGEST_EXPONENT = 80.0
 
 # Elements of the largest array that is worth computing at once: a megabyte or two.
 CACHED_ELEMENTS = 2**18
+
+# What a probability is raised to before its logarithm is taken.
+TINY = 1e-30
 
 # Factors multiplied before their logarithm is taken: more would gain little time.
 FACTORS_AT_ONCE = 16
@@ -30,6 +35,12 @@ def multiplied(factors, at_once):
         factors = factors[..., : n_factors - half]
         at_once //= 2
     return factors
+
+
+def x_log_x(x):
+    """x log(x), elementwise, and 0 where x is."""
+    xp = namespace(x)
+    return x * xp.log(xp.clip(x, TINY))
 
 
 class Bernoulli:
@@ -98,6 +109,14 @@ class Bernoulli:
 
         return rows_gain
 
+    def entropy(self, mean):
+        """Entropy relative to the base measure where x has that mean, per row.
+
+        It is log_partition(a) - a mean, for the total input that gives the mean.
+        """
+        xp, other = namespace(mean), 1.0 - mean
+        return -xp.sum(x_log_x(mean) + x_log_x(other), axis=-1)
+
     def log_base(self, x):
         """log of the base measure, per row."""
         return zeros(x.shape[:-1], x)
@@ -119,3 +138,76 @@ class Bernoulli:
         """States number `start` to `stop` of a layer, (stop - start, n_units)."""
         numbers = np.arange(start, stop)[:, None]
         return like((numbers >> np.arange(n_units)) & 1, array)
+
+
+class Binomial:
+    """Sums of tied binary units: so many copies, with one total input for all.
+
+    A machine in which a layer is doubled has the conditionals of one whose layer is a
+    sum of two copies, over the same weights.
+    """
+
+    def __init__(self, n_copies):
+        self.n_copies = n_copies
+        self._copy = Bernoulli()
+
+    def mean(self, a):
+        """E[x | a], elementwise."""
+        return self.n_copies * self._copy.mean(a)
+
+    def variance(self, mean):
+        """Variance of x, elementwise, where it has that mean."""
+        return mean * (1.0 - mean / self.n_copies)
+
+    def resting(self, n_units, array):
+        """Means of a layer of which nothing is known, (n_units,)."""
+        return self.n_copies * self._copy.resting(n_units, array)
+
+    def sample(self, mean, stream):
+        """One draw from the distribution with that mean."""
+        return sum(
+            self._copy.sample(mean / self.n_copies, stream)
+            for _ in range(self.n_copies)
+        )
+
+    def log_partition(self, a):
+        """log of the sum over x of exp(a x + log_base(x)), per row."""
+        return self.n_copies * self._copy.log_partition(a)
+
+    def log_partition_gain(self, a, x, W):
+        """What log_partition gains when one unit x_i below goes from 0 to 1, (n, u)."""
+        return self.n_copies * self._copy.log_partition_gain(a, x, W)
+
+    def entropy(self, mean):
+        """Entropy relative to the base measure where x has that mean, per row."""
+        return self.n_copies * self._copy.entropy(mean / self.n_copies)
+
+    def log_base(self, x):
+        """log of the base measure, per row: of how many ways the copies make up x.
+
+        In between whole numbers it is interpolated.
+        """
+        xp = namespace(x)
+        total = zeros(x.shape[:-1], x)
+        for k in range(1, self.n_copies):
+            near = xp.clip(1.0 - xp.abs(x - k), 0.0)
+            total += math.log(math.comb(self.n_copies, k)) * xp.sum(near, axis=-1)
+        return total
+
+    def natural(self, mean):
+        """The total input that gives this mean."""
+        return self._copy.natural(mean / self.n_copies)
+
+    def clip(self, mean, margin):
+        """The mean moved into the interior, each copy's `margin` away from 0 and 1."""
+        return self.n_copies * self._copy.clip(mean / self.n_copies, margin)
+
+    def n_states(self, n_units):
+        """How many states a layer of `n_units` has."""
+        return (self.n_copies + 1) ** n_units
+
+    def states(self, start, stop, n_units, array):
+        """States number `start` to `stop` of a layer, (stop - start, n_units)."""
+        base = self.n_copies + 1
+        numbers = np.arange(start, stop)[:, None]
+        return like(numbers // base ** np.arange(n_units) % base, array)
