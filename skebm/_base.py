@@ -9,7 +9,6 @@ import time
 import warnings
 from numbers import Integral, Real
 
-import joblib
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
@@ -17,29 +16,26 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._callbacks import CallbackSupportMixin
+from ._queries import Queries
 from ._run import Job, Run, Unfinished, fingerprint, longer
 from ._validation import (
     check_rows,
     check_weights,
+    draw_seed,
     record_features,
     refuse_empty_columns,
 )
-from .core import algorithms, monitor, optimise, partition, tempering, training
-from .core.backend import float_dtype, namespace, to_numpy
-from .core.early_stopping import Progress, hold_out
+from .core import algorithms, monitor, optimise, training
+from .core.backend import float_dtype, namespace
+from .core.early_stopping import Progress, hold_out, weights_left
 from .core.machine import Machine, Params
+from .core.sampling import USUAL
 from .core.streams import Purpose, stream
 
 SCHEDULES = {"constant": optimise.constant, "linear": optimise.linear}
-
-# Width in nats of the interval for log Z above which a warning tells of it.
-WIDE_BRACKET = 1.0
 
 ALGORITHMS = {
     "cd": algorithms.ContrastiveDivergence,
@@ -49,6 +45,7 @@ ALGORITHMS = {
 
 
 class BoltzmannMachineBase(
+    Queries,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -82,6 +79,9 @@ class BoltzmannMachineBase(
         "random_state": ["random_state"],
     }
 
+    # Whether entries of the rows of a fit may be missing.
+    _takes_missing = True
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Fit the model to X, in `n_iter` passes over all rows.
@@ -113,10 +113,7 @@ class BoltzmannMachineBase(
         FloatingPointError
             If the parameters become infinite or NaN: the learning rate is too high.
         """
-        schedule = SCHEDULES[self.learning_rate_schedule]
-        rates = schedule(self.learning_rate, self.n_iter)
-        going_on = self.warm_start and self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, rates, going_on, "fit")
+        return self._train(X, y, sample_weight, "fit")
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -151,18 +148,33 @@ class BoltzmannMachineBase(
         FloatingPointError
             If the parameters become infinite or NaN. They stay as they were before.
         """
+        return self._train(X, y, sample_weight, "partial_fit")
+
+    def _plan(self, method):
+        """Learning rates of the epochs, and whether they go on from earlier ones."""
+        if method == "fit":
+            schedule = SCHEDULES[self.learning_rate_schedule]
+            rates = schedule(self.learning_rate, self.n_iter)
+            return rates, self.warm_start and self.__sklearn_is_fitted__()
         if self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True: hold rows out "
                 "yourself, and call score on them between the calls."
             )
-        going_on = self.__sklearn_is_fitted__()
-        rates = [self.learning_rate]
-        return self._train(X, y, sample_weight, rates, going_on, "partial_fit")
+        return [self.learning_rate], self.__sklearn_is_fitted__()
 
-    def _train(self, X_given, y, sample_weight, rates, going_on, method):
+    def _train(self, X_given, y, sample_weight, method):
         """Start a fit, or go on from the fitted attributes with further epochs."""
-        X = check_rows(self, X_given, method=method, new=not going_on, missing=True)
+        rates, going_on = self._plan(method)
+        pretrained = 0 if going_on or method != "fit" else self._n_layers_to_pretrain()
+        X = check_rows(
+            self,
+            X_given,
+            method=method,
+            new=not going_on,
+            missing=self._takes_missing,
+            any_range=pretrained > 0,  # the machine of the first layer checks it
+        )
         dtype = float_dtype(self._read_params().biases[0] if going_on else X)
         sample_weight = check_weights(sample_weight, X, dtype)
         if going_on:
@@ -170,13 +182,18 @@ class BoltzmannMachineBase(
             seed, history = self._seed, self.history_
         else:
             seed, history = draw_seed(self.random_state), {}
-        settings = self._settings(seed)
-        stopping, data = self._hold_out(X, sample_weight, settings)
+        settings, sizes = self._settings(seed), self._hidden_sizes()
+        stopping, data = self._hold_out(self._states(X), sample_weight, settings)
+        context = self._begin(X_given, y, pretrained + len(rates))
         if going_on:
             state = training.join(self._resume(settings), *data, settings)
         else:
-            sizes, n_chains = self._hidden_sizes(), self._n_chains()
-            state = training.start(*data, sizes, n_chains, settings)
+            params, n_chains = None, self._n_chains()
+            if pretrained:
+                if stopping is not None:
+                    sample_weight = weights_left(stopping.held_out, data)
+                params = self._pretrain((X_given, y), X, sample_weight, seed, context)
+            state = training.start(*data, sizes, n_chains, settings, params)
             refuse_empty_columns(self, X_given, state.mass)
         run = Run(state, history, Progress())
         if going_on and stopping is not None:
@@ -184,17 +201,17 @@ class BoltzmannMachineBase(
             progress, _ = stopping.judge(run.progress, state)
             run = run._replace(progress=progress)
         job = Job((X_given, y), data, settings, stopping, rates, state.epoch)
-        return self._finish(job, run, going_on)
+        return self._finish(job, run, going_on, context)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _resume_fit(self, X_given, y=None, sample_weight=None):
         """Go on with a fit that was interrupted, from its checkpoint."""
         run, rates, first, expected, _ = self._unfinished
-        X = check_rows(self, X_given, method="fit", missing=True)
+        X = check_rows(self, X_given, method="fit", missing=self._takes_missing)
         dtype = float_dtype(run.state.params.biases[0])
         sample_weight = check_weights(sample_weight, X, dtype)
         settings = self._settings(self._seed)
-        stopping, data = self._hold_out(X, sample_weight, settings)
+        stopping, data = self._hold_out(self._states(X), sample_weight, settings)
         if fingerprint(data) != expected:
             raise ValueError(
                 "To resume a fit takes the same rows, in the same order, and the same "
@@ -202,14 +219,18 @@ class BoltzmannMachineBase(
                 "with the new ones by partial_fit of the estimator that load() returns."
             )
         job = Job((X_given, y), data, settings, stopping, rates, first)
-        return self._finish(job, run, going_on=False)
+        context = self._begin(X_given, y, len(rates))
+        return self._finish(job, run, going_on=False, context=context)
 
-    def _finish(self, job, run, going_on):
-        """The epochs that are left, and the fitted attributes."""
-        begin = time.perf_counter()
-        context = self._init_callback_context(max_subtasks=len(job.rates))
-        X, y = job.given
+    def _begin(self, X, y, n_tasks):
+        """The context of the callbacks, which are told that the fit begins."""
+        context = self._init_callback_context(max_subtasks=n_tasks)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        return context
+
+    def _finish(self, job, run, going_on, context):
+        """The epochs that are left, and the fitted attributes."""
+        begin, (X, y) = time.perf_counter(), job.given
         epochs = self._epochs(job, run, context)
         try:
             for run in epochs:
@@ -268,7 +289,9 @@ class BoltzmannMachineBase(
                 before = state.params
                 state = training.train_epoch(state, X, sample_weight, rate, settings)
                 machine, rows = Machine(settings.units, state.params), state.rows(X)
-                measured = monitor.measure(machine, rows, watched, state.samples())
+                measured = monitor.measure(
+                    machine, rows, watched, state.samples(), settings.inference
+                )
                 steps = -(-X.shape[0] // settings.batch_size)
                 measured["gradient_norm"] = monitor.mean_gradient_norm(
                     before, state.params, steps * rate
@@ -328,15 +351,19 @@ class BoltzmannMachineBase(
         held_out = ""
         if self.early_stopping:
             held_out = f"validation score = {last['validation_log_likelihood']:.2f}, "
+        if "pseudo_log_likelihood" in last:
+            measured = f"pseudo-likelihood = {last['pseudo_log_likelihood']:.2f}"
+        else:
+            measured = f"reconstruction error = {last['reconstruction_error']:.4f}"
         print(
             f"[{type(self).__name__}] Iteration {run.state.epoch - job.first}, "
-            f"pseudo-likelihood = {last['pseudo_log_likelihood']:.2f}, "
+            f"{measured}, "
             f"{held_out}time = {seconds:.2f}s"
         )
 
     def _settings(self, seed):
         return training.Settings(
-            units=self._units(),
+            units=self._units(1 + len(self._hidden_sizes())),
             optimiser=optimise.MomentumSGD(
                 self.momentum, self.weight_decay, self.l1_decay, self.max_norm
             ),
@@ -349,7 +376,20 @@ class BoltzmannMachineBase(
             else training.Sparsity(self.sparsity_target, self.sparsity_cost),
             sample_inputs=self.sample_inputs,
             seed=seed,
+            inference=self._inference(),
         )
+
+    def _inference(self):
+        """How training finds hidden layers; of no account where there is only one."""
+        return USUAL
+
+    def _n_layers_to_pretrain(self):
+        """How many layers are trained by themselves before a fit as a whole."""
+        return 0
+
+    def _states(self, X):
+        """The rows as states of the visible units."""
+        return X
 
     def _check_sizes(self):
         sizes = tuple(b.shape[0] for b in self._read_params().biases[1:])
@@ -405,168 +445,13 @@ class BoltzmannMachineBase(
         )
         return training.adapt(state, self._n_chains(), settings)
 
-    def score_samples(self, X):
-        """Log-likelihood of each row, in nats.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        log_likelihood : ndarray of shape (n_samples,)
-            ``-free_energy(X) - log Z``. The same on every call, and for any order or
-            subset of the rows.
-        """
-        return -self.free_energy(X) - self.log_partition().value
-
-    def score(self, X, y=None):
-        """Mean log-likelihood of the rows, in nats.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score.
-
-        y : Ignored
-            Not used, present for consistency.
-
-        Returns
-        -------
-        log_likelihood : float
-            Mean of :meth:`score_samples`; larger is better.
-        """
-        log_likelihood = self.score_samples(X)
-        return float(namespace(log_likelihood).mean(log_likelihood))
-
-    @validate_params(
-        {
-            "method": [StrOptions({"auto", "exact", "ais"})],
-            "n_betas": [Interval(Integral, 2, None, closed="left")],
-            "n_runs": [Interval(Integral, 2, None, closed="left")],
-        },
-        prefer_skip_nested_validation=True,
-    )
-    def log_partition(self, method="auto", *, n_betas=500, n_runs=100):
-        """Logarithm of the partition function Z, in nats.
-
-        Exactly, or by annealed importance sampling [1]_ from a machine without weights
-        that has the data's means, in both directions [2]_: forward it errs downwards in
-        expectation; reverse, from samples of the machine itself, upwards. The value
-        joins both by Bennett's acceptance ratio [3]_. The samples are the chains of the
-        fit, after `n_betas` further Gibbs steps. If these do not reach all the modes of
-        the machine, the estimates are too low: more `n_betas` show it. Where forward
-        clearly is above reverse annealing, the value is that of the former alone.
-
-        The random numbers come from the fit, so that repeated calls agree. Results are
-        kept, and used again for as long as the parameters are the same.
-
-        Parameters
-        ----------
-        method : {"auto", "exact", "ais"}, default="auto"
-            "exact" enumerates the smaller side of the machine, "ais" anneals. "auto" is
-            "exact" where the smaller side has at most 20 units.
-        n_betas : int, default=500
-            Number of inverse temperatures. Time is proportional to it; the fluctuation
-            of the weights falls with its square root.
-        n_runs : int, default=100
-            Number of independent annealing runs in each direction.
-
-        Returns
-        -------
-        log_partition : LogPartition
-            With attributes `value`; `lower` and `upper`, between which lie it and the
-            estimates of the two directions, each with two of its standard errors on
-            either side; `std_error` of the value; `method`; and `effective_samples`,
-            what the weighted runs of the worse direction are worth.
-
-        Raises
-        ------
-        ValueError
-            If `method` is unknown, or "exact" is asked of more than 20 units.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If `upper` is more than 1 nat above `lower`.
-
-        References
-        ----------
-        .. [1] Salakhutdinov, R. and Murray, I. (2008). On the quantitative analysis of
-           deep belief networks. Proceedings of the 25th International Conference on
-           Machine Learning, 872-879.
-        .. [2] Burda, Y., Grosse, R. and Salakhutdinov, R. (2015). Accurate and
-           conservative estimates of MRF log-likelihood using reverse annealing.
-           Proceedings of AISTATS 18, 102-110.
-        .. [3] Bennett, C. H. (1976). Efficient estimation of free energy differences
-           from Monte Carlo data. Journal of Computational Physics 22, 245-268.
-        """
-        check_is_fitted(self)
-        params = self._read_params()
-        values = [to_numpy(x) for group in params for x in group]
-        fingerprint, asked = joblib.hash(values), (method, n_betas, n_runs)
-        known = getattr(self, "_log_partitions", {}).get(fingerprint, {})
-        if asked not in known:
-            known = {**known, asked: self._compute_log_partition(params, *asked)}
-            # Only of these parameters: what was known of others is of no more use.
-            self._log_partitions = {fingerprint: known}
-        return known[asked]
-
-    def _compute_log_partition(self, params, method, n_betas, n_runs):
-        machine = self._machine(float_dtype(params.biases[0]))
-        _, n_units = partition.smaller_side(params)
-        if method == "exact" and n_units > partition.MAX_EXACT_UNITS:
-            raise ValueError(
-                f"The smaller side has {n_units} units, and exact enumeration is for "
-                f"at most {partition.MAX_EXACT_UNITS}. Use method='ais'."
-            )
-        if method != "ais" and n_units <= partition.MAX_EXACT_UNITS:
-            return partition.exact(machine)
-        mean = self._training["means"][0]
-        base = tempering.base_biases(machine.units, machine.params, mean)
-        draws = stream(self._seed, Purpose.PARTITION, mean)
-        chains = self._read_chains()
-        samples = partition.settled(machine, chains, n_runs, n_betas, draws)
-        result = partition.annealed(machine, base, samples, n_betas, draws)
-        if result.upper - result.lower > WIDE_BRACKET:
-            warnings.warn(
-                f"log Z is uncertain: it lies between {result.lower:.2f} and "
-                f"{result.upper:.2f}, with {result.effective_samples:.1f} effective "
-                f"samples of {n_runs}. Log-likelihoods are off by as much, all in the "
-                "same way. Call log_partition with a larger n_betas "
-                f"(now {n_betas}) or n_runs.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        return result
-
-    def _machine_for(self, X, method, missing=False):
-        """Checked rows and the machine in their dtype, as every query starts."""
-        check_is_fitted(self)
-        X = check_rows(self, X, method=method, missing=missing)
-        return X, self._machine(float_dtype(X))
-
-    def _machine(self, dtype):
-        params = self._read_params()
-        xp = namespace(params.biases[0])
-        cast = (
-            tuple(xp.astype(x, dtype, copy=False) for x in group) for group in params
-        )
-        return Machine(self._units(), Params(*cast))
-
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_iter_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = self._takes_missing
         tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def draw_seed(random_state):
-    """One seed for all random streams of a fit."""
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

@@ -26,9 +26,10 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from ._base import SCHEDULES, draw_seed
+from ._base import SCHEDULES
 from ._callbacks import CallbackSupportMixin
-from ._validation import check_rows, record_features
+from ._stacking import layer_sizes
+from ._validation import check_rows, draw_seed, record_features
 from .core import fine_tuning, optimise
 from .core.backend import Subset, by_blocks, float_dtype
 from .core.machine import Params
@@ -449,7 +450,7 @@ class FineTunedNetwork(
 
     def _check_sizes(self):
         sizes = [len(b) for b in self.intercepts_[:-1]]
-        if self.dbn is None and sizes != DBN(self.hidden_layer_sizes)._sizes():
+        if self.dbn is None and sizes != layer_sizes(self.hidden_layer_sizes):
             raise ValueError(
                 f"This {type(self).__name__} has hidden layers of sizes {sizes}, but "
                 f"hidden_layer_sizes now is {self.hidden_layer_sizes}. To go on, set "

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import assert_all_finite, check_array, check_random_state
 from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import (
     _check_feature_names,
@@ -31,7 +31,9 @@ def check_rows(estimator, X, *, method, new=False, missing=False, any_range=Fals
         _check_feature_names(BaseEstimator(), X, reset=True)
     else:
         refuse_without_dispatch(estimator)
-        check_same_namespace(X, estimator, attribute="components_", method=method)
+        check_same_namespace(
+            X, estimator, attribute=reference(estimator), method=method
+        )
         _check_feature_names(estimator, X, reset=False)
     checked = check_array(
         X,
@@ -50,9 +52,14 @@ def check_rows(estimator, X, *, method, new=False, missing=False, any_range=Fals
     return checked
 
 
+def reference(estimator):
+    """Name of the attribute that has the namespace and device of the model."""
+    return getattr(estimator, "_reference_attribute", "components_")
+
+
 def refuse_without_dispatch(estimator):
     """Raise an error where a model of other than NumPy's arrays would meet NumPy's."""
-    fitted = estimator.components_
+    fitted = getattr(estimator, reference(estimator))
     if not isinstance(fitted, np.ndarray) and not get_config()["array_api_dispatch"]:
         raise ValueError(
             f"This {type(estimator).__name__} was fitted to arrays of "
@@ -135,10 +142,10 @@ def check_hidden(estimator, H):
     """Values of the hidden units, with as many columns as the estimator has outputs."""
     refuse_without_dispatch(estimator)
     check_same_namespace(
-        H, estimator, attribute="components_", method="inverse_transform"
+        H, estimator, attribute=reference(estimator), method="inverse_transform"
     )
     H = check_array(H, accept_sparse="csr", dtype="numeric", input_name="X")
-    n_hidden = estimator.components_.shape[0]
+    n_hidden = estimator._n_features_out
     if H.shape[1] != n_hidden:
         raise ValueError(
             f"X has {H.shape[1]} columns, but {type(estimator).__name__} has "
@@ -165,3 +172,8 @@ def check_states(X, name, shape, array, allow_nan=False):
         )
     assert_all_finite(X, allow_nan=allow_nan, input_name=name)
     return namespace(array).broadcast_to(X, shape)
+
+
+def draw_seed(random_state):
+    """One seed for all random streams of a fit."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

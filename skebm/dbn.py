@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import tempfile
 import warnings
 from numbers import Integral, Real
 
@@ -12,21 +11,31 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
-    clone,
 )
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import draw_seed
 from ._callbacks import CallbackSupportMixin
-from ._validation import check_rows, check_states, check_weights, record_features
+from ._stacking import (
+    HIDDEN_LAYER_SIZES,
+    features,
+    fit_layers,
+    layer_sizes,
+    new_machines,
+)
+from ._validation import (
+    check_rows,
+    check_states,
+    check_weights,
+    draw_seed,
+    record_features,
+)
 from .core import stack as belief
-from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
+from .core.backend import by_blocks, float_dtype, namespace
 from .core.machine import Machine, Params
 from .core.streams import Purpose, stream
 from .core.training import Diverged
-from .rbm import BernoulliRBM
 
 
 class DBN(
@@ -109,10 +118,7 @@ class DBN(
     """
 
     _parameter_constraints: dict = {
-        "hidden_layer_sizes": [
-            "array-like",
-            Interval(Integral, 1, None, closed="left"),
-        ],
+        "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
         "rbm": [HasMethods(["fit", "transform", "inverse_transform"]), list, None],
         "up_down_iter": [Interval(Integral, 0, None, closed="left")],
         "up_down_learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -177,18 +183,10 @@ class DBN(
         """
         rows = check_rows(self, X, method="fit", new=True, any_range=True)
         seed = draw_seed(self.random_state)
-        rbms = self._new_machines(seed)
+        rbms = new_machines(self.rbm, layer_sizes(self.hidden_layer_sizes), seed)
         context = self._init_callback_context(max_subtasks=len(rbms) + 1)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        for index, rbm in enumerate(rbms):
-            below = self._features(rbms[:index], rows)
-            task = context.subcontext(task_name="layer")
-            with task.propagate_callback_context(rbm):
-                task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-                rbm.fit(below, sample_weight=sample_weight)
-            task.call_on_fit_task_end(estimator=self, X=X, y=y)
-            del below  # before the next layer's are computed
-            self._report(rbm, index, len(rbms))
+        fit_layers(self, rbms, belief.raised, rows, sample_weight, (X, y), context)
         generative, n_passes = None, 0
         all_passes = context.subcontext(
             task_name="wake-sleep", max_subtasks=self.up_down_iter
@@ -260,7 +258,7 @@ class DBN(
         rows = check_rows(self, X, method="partial_fit", new=new, any_range=True)
         if new:
             seed, generative, n_passes = draw_seed(self.random_state), None, 0
-            rbms = self._new_machines(seed)
+            rbms = new_machines(self.rbm, layer_sizes(self.hidden_layer_sizes), seed)
         else:
             self._check_sizes()
             # Training replaces the arrays of a machine, and so not those of a copy.
@@ -273,78 +271,21 @@ class DBN(
             vars(self).update(self._attributes(rbms, generative, n_passes + 1, seed))
             return self
         for index, rbm in enumerate(rbms):
-            below = self._features(rbms[:index], rows)
+            below = features(rbms[:index], belief.raised, rows)
             rbm.partial_fit(below, sample_weight=sample_weight)
         if new:
             record_features(self, X)
         vars(self).update(self._attributes(rbms, None, n_passes, seed))
         return self
 
-    def _new_machines(self, seed):
-        """An unfitted machine for each layer."""
-        sizes = self._sizes()
-        if isinstance(self.rbm, list):
-            if len(self.rbm) != len(sizes):
-                raise ValueError(
-                    f"rbm has {len(self.rbm)} machines, but hidden_layer_sizes has "
-                    f"{len(sizes)} layers. Give one machine for each layer, or a "
-                    "single one that is cloned for all."
-                )
-            prototypes = self.rbm
-        else:
-            prototypes = [BernoulliRBM() if self.rbm is None else self.rbm] * len(sizes)
-        draws = np.random.RandomState(seed)
-        return [
-            clone(rbm).set_params(n_components=size, random_state=draw_seed(draws))
-            for rbm, size in zip(prototypes, sizes, strict=True)
-        ]
-
-    def _sizes(self):
-        sizes = np.atleast_1d(self.hidden_layer_sizes)
-        if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu":
-            raise ValueError(
-                "hidden_layer_sizes must be an integer or a sequence of integers, got "
-                f"{self.hidden_layer_sizes!r}."
-            )
-        if (sizes < 1).any():
-            raise ValueError(
-                f"hidden_layer_sizes must be at least 1, got {self.hidden_layer_sizes}."
-            )
-        return [int(n) for n in sizes]
-
     def _check_sizes(self):
         sizes = [rbm.components_.shape[0] for rbm in self.rbms_]
-        if sizes != self._sizes():
+        if sizes != layer_sizes(self.hidden_layer_sizes):
             raise ValueError(
                 f"This DBN has hidden layers of sizes {sizes}, but hidden_layer_sizes "
                 f"now is {self.hidden_layer_sizes}. To go on, set the parameter back; "
                 "to change the sizes, call fit."
             )
-
-    def _report(self, rbm, index, n_layers):
-        if self.verbose:
-            n_hidden, n_visible = rbm.components_.shape
-            last = {name: values[-1] for name, values in rbm.history_.items() if values}
-            measured = ", ".join(f"{k} = {v:.4g}" for k, v in last.items())
-            print(
-                f"[DBN] Layer {index + 1} of {n_layers}, {n_visible} x {n_hidden}: "
-                f"{measured}"
-            )
-
-    def _features(self, rbms, rows):
-        """What machines make of the rows; on disk for rows that lie there."""
-        if not rbms:
-            return rows
-        dtype = float_dtype(rows)
-        machines = [rbm._machine(dtype) for rbm in rbms]
-        if not _is_on_disk(rows):
-            return by_blocks(lambda v: belief.raised(machines, v), rows, dtype)
-        shape = (rows.shape[0], rbms[-1].components_.shape[0])
-        with tempfile.TemporaryFile() as file:  # gone once it is no longer mapped
-            features = np.memmap(file, dtype, "w+", shape=shape)
-        for block in blocks(shape[0]):
-            features[block] = belief.raised(machines, take_rows(rows, block, dtype))
-        return features
 
     def _up_down(self, rbms, generative, rows, sample_weight, epoch, seed):
         """Machines and weights downwards after a pass of wake-sleep."""
@@ -638,12 +579,3 @@ def _stack(rbms, generative_components, dtype):
             params = Params((W,), machine.params.biases)
             generative.append(Machine(machine.units, params))
     return belief.Stack(tuple(lower), tuple(generative), top)
-
-
-def _is_on_disk(X):
-    """Whether X is a memory map, or a view of one."""
-    while isinstance(X, np.ndarray):
-        if isinstance(X, np.memmap):
-            return True
-        X = X.base
-    return False

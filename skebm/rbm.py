@@ -2,25 +2,21 @@
 
 from numbers import Integral
 
-from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
-from ._base import BoltzmannMachineBase, draw_seed
-from ._validation import check_hidden, check_rows, check_states
-from .core.backend import by_blocks, float_dtype, has_nan
+from ._base import BoltzmannMachineBase
+from .core.backend import Scaled, by_blocks, float_dtype, has_nan
 from .core.machine import (
-    EVEN,
     ODD,
     Params,
     free_energy,
     means,
     pseudo_log_likelihood,
 )
-from .core.missing import expected, observed_in, started
-from .core.sampling import conditional_mean, gibbs, hold, independent_layers
+from .core.missing import expected
+from .core.sampling import gibbs
 from .core.streams import Purpose, stream
-from .core.units import Bernoulli
+from .core.units import Bernoulli, Binomial
 
 
 class BernoulliRBM(BoltzmannMachineBase):
@@ -177,6 +173,10 @@ class BernoulliRBM(BoltzmannMachineBase):
         **BoltzmannMachineBase._parameter_constraints,
     }
 
+    # Tied copies of which each unit of a layer is the sum: more than one only where a
+    # machine is a part of a deep one that is pretrained.
+    _copies = (1, 1)
+
     def __init__(
         self,
         n_components=256,
@@ -254,52 +254,6 @@ class BernoulliRBM(BoltzmannMachineBase):
 
         return by_blocks(up, X, float_dtype(X))
 
-    def inverse_transform(self, X):
-        """Compute the probabilities that the visible units are 1, given hidden units.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components)
-            Hidden units: states, or probabilities as from :meth:`transform`.
-
-        Returns
-        -------
-        V : ndarray of shape (n_samples, n_features)
-            ``P(v = 1 | h = X)``.
-        """
-        check_is_fitted(self)
-        H = check_hidden(self, X)
-        machine = self._machine(float_dtype(H))
-        return by_blocks(
-            lambda h: means(machine, [None, h], EVEN)[0], H, float_dtype(H)
-        )
-
-    def reconstruct(self, X, n_gibbs_steps=1):
-        """The rows passed up to the hidden units and down again.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, as visible units.
-        n_gibbs_steps : int, default=1
-            How often up and down. All steps but the last draw samples, from random
-            numbers fixed by the fit; the last one goes up and down by means.
-
-        Returns
-        -------
-        V : ndarray of shape (n_samples, n_features)
-            Probabilities that the visible units are 1.
-        """
-        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        X, machine = self._machine_for(X, "reconstruct")
-        draws = stream(self._seed, Purpose.RECONSTRUCT, machine.params.biases[0])
-
-        def up_and_down(v):
-            layers = gibbs(machine, [v, None], n_gibbs_steps - 1, draws)
-            return means(machine, means(machine, layers, ODD), EVEN)[0]
-
-        return by_blocks(up_and_down, X, float_dtype(X))
-
     def gibbs(self, v):
         """One step of Gibbs sampling: hidden units given `v`, visible units given them.
 
@@ -321,106 +275,6 @@ class BernoulliRBM(BoltzmannMachineBase):
         return by_blocks(
             lambda x: gibbs(machine, [x, None], 1, draws)[0], v, float_dtype(v)
         )
-
-    def sample(
-        self,
-        n_samples=1,
-        *,
-        n_gibbs_steps=1000,
-        init=None,
-        given=None,
-        random_state=None,
-    ):
-        """Draw rows from the model by Gibbs sampling, each from a chain of its own.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows to draw.
-        n_gibbs_steps : int, default=1000
-            Gibbs steps of each chain. With none, the rows are where the chains start.
-        init : array-like of shape (n_samples, n_features), default=None
-            Visible units that the chains start from, or one row, `(n_features,)`, for
-            all. None draws each from the data's means, independently.
-        given : array-like of shape (n_samples, n_features), default=None
-            Values of visible units to draw the others given, NaN where a unit is free;
-            or one row, `(n_features,)`, for all.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the random numbers: an int gives the same rows on every call.
-
-        Returns
-        -------
-        V : ndarray of shape (n_samples, n_features)
-            The rows, 0 or 1 but for units that are given another value.
-
-        Raises
-        ------
-        ValueError
-            If `init` or `given` has another shape than it should.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skebm import BernoulliRBM
-        >>> X = np.repeat([[0, 0, 1], [1, 1, 0]], 50, axis=0)
-        >>> rbm = BernoulliRBM(2, n_iter=200, batch_size=10, random_state=0).fit(X)
-        >>> rbm.sample(2, given=[1, np.nan, np.nan], random_state=0)
-        array([[1., 1., 0.],
-               [1., 1., 0.]], dtype=float32)
-        """
-        check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=0)
-        machine = self._machine(float_dtype(self.intercept_visible_))
-        draws = self._draws(Purpose.SAMPLE, random_state)
-        array, held = machine.params.biases[0], None
-        shape = (n_samples, array.shape[0])
-        if init is None:
-            mean = self._training["means"][0]
-            start = independent_layers(machine.units[:1], [mean], n_samples, draws)
-        else:
-            start = [check_states(init, "init", shape, array)]
-        if given is not None:
-            given = check_states(given, "given", shape, array, allow_nan=True)
-            held = observed_in(given)
-        layers = hold([*start, None], held)
-        return gibbs(machine, layers, n_gibbs_steps, draws, held)[0]
-
-    def impute(self, X, *, n_gibbs_steps=500, random_state=None):
-        """Fill missing entries by their conditional mean, given the observed ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows with NaN for missing entries; a row may be missing altogether.
-        n_gibbs_steps : int, default=500
-            Gibbs steps of each row's Markov chain, over which the mean is taken, after
-            a fifth as many that are not used.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the random numbers: an int gives the same values on every call.
-
-        Returns
-        -------
-        X_filled : ndarray of shape (n_samples, n_features)
-            The rows, observed entries unchanged, missing ones as probabilities.
-        """
-        check_is_fitted(self)
-        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        X = check_rows(self, X, method="impute", missing=True)
-        machine = self._machine(float_dtype(X))
-        draws = self._draws(Purpose.IMPUTE, random_state)
-        mean = self._training["means"][0]
-
-        def fill(rows):
-            layers, burn_in = started(machine, rows, mean, draws), n_gibbs_steps // 5
-            return conditional_mean(
-                machine, layers, observed_in(rows), burn_in, n_gibbs_steps, draws
-            )
-
-        return by_blocks(fill, X, float_dtype(X))
-
-    def _draws(self, purpose, random_state):
-        return stream(draw_seed(random_state), purpose, self.intercept_visible_)
 
     def free_energy(self, X):
         """Free energy of each row, in nats: -log of its unnormalised probability.
@@ -459,8 +313,11 @@ class BernoulliRBM(BoltzmannMachineBase):
         X, machine = self._machine_for(X, "pseudo_log_likelihood")
         return by_blocks(lambda v: pseudo_log_likelihood(machine, v), X, float_dtype(X))
 
-    def _units(self):
-        return (Bernoulli(), Bernoulli())
+    def _units(self, n_layers):
+        return tuple(Bernoulli() if n == 1 else Binomial(n) for n in self._copies)
+
+    def _states(self, X):
+        return X if self._copies[0] == 1 else Scaled(X, self._copies[0])
 
     def _hidden_sizes(self):
         return (self.n_components,)

@@ -12,7 +12,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skebm import DBN, BernoulliRBM
-from skebm._base import draw_seed
+from skebm._stacking import features
+from skebm._validation import draw_seed
 from skebm.core import stack as belief
 
 from .enumeration import BeliefNet, Enumeration
@@ -309,10 +310,10 @@ def test_features_of_rows_on_disk_are_on_disk(tmp_path):
     np.save(tmp_path / "X.npy", X)
     on_disk = np.asarray(np.load(tmp_path / "X.npy", mmap_mode="r"))
     dbn = fitted()
-    found = dbn._features(dbn.rbms_, on_disk)
+    found = features(dbn.rbms_, belief.raised, on_disk)
     assert isinstance(found, np.memmap)
     assert_allclose(found, dbn.transform(X))
-    assert not isinstance(dbn._features(dbn.rbms_, X), np.memmap)
+    assert not isinstance(features(dbn.rbms_, belief.raised, X), np.memmap)
 
 
 def test_a_list_of_machines():

@@ -30,11 +30,13 @@ FLOORS = {
     "_validation": 6,
     "_callbacks": 6,
     "_run": 7,
+    "_queries": 7,
     "_base": 8,
     "rbm": 9,
-    "dbn": 10,
-    "_fine_tuned": 11,
-    "supervised": 12,
+    "_stacking": 10,
+    "dbn": 11,
+    "_fine_tuned": 12,
+    "supervised": 13,
 }
 
 

@@ -1,0 +1,346 @@
+"""What can be asked of a fitted machine, of any depth."""
+
+import warnings
+from numbers import Integral
+
+import joblib
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_scalar
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from ._validation import check_hidden, check_rows, check_states, draw_seed
+from .core import partition, tempering
+from .core.backend import by_blocks, float_dtype, namespace, to_numpy
+from .core.machine import Machine, Params, visible_mean
+from .core.missing import observed_in, started
+from .core.sampling import (
+    FINE,
+    conditional_mean,
+    gibbs,
+    hold,
+    independent_layers,
+    lifted,
+    mean_field,
+    top_down,
+    visible_free_energy,
+)
+from .core.streams import Purpose, stream
+
+# Width in nats of the interval for log Z above which a warning tells of it.
+WIDE_BRACKET = 1.0
+
+
+class Queries:
+    """Scores, samples and reconstructions.
+
+    `_units` and `_read_params`, which each estimator defines, make the core's machine
+    of its fitted attributes.
+    """
+
+    def inverse_transform(self, X):
+        """Compute the probabilities that the visible units are 1, given hidden units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_hidden)
+            Hidden units of the top layer: states, or probabilities as from
+            :meth:`transform`.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            ``P(v = 1 | h = X)``. Where there are further hidden layers, each is set to
+            its probabilities given the one above, with twice the weights to stand in
+            for the one below.
+        """
+        check_is_fitted(self)
+        H = check_hidden(self, X)
+        machine = self._machine(float_dtype(H))
+        return by_blocks(lambda h: top_down(machine, h)[0], H, float_dtype(H))
+
+    def reconstruct(self, X, n_gibbs_steps=1):
+        """The rows passed up to the hidden units and down again.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+        n_gibbs_steps : int, default=1
+            How often up and down. All steps but the last draw samples, from random
+            numbers fixed by the fit; the last one goes up and down by means, those of
+            mean field where there is more than one hidden layer.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            Probabilities that the visible units are 1.
+        """
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
+        X, machine = self._machine_for(X, "reconstruct")
+        draws = stream(self._seed, Purpose.RECONSTRUCT, machine.params.biases[0])
+
+        def up_and_down(v):
+            layers = lifted(machine, v, draws)
+            layers = gibbs(machine, layers, n_gibbs_steps - 1, draws)
+            return visible_mean(machine, mean_field(machine, layers[0], *FINE).layers)
+
+        return by_blocks(up_and_down, X, float_dtype(X))
+
+    def sample(
+        self,
+        n_samples=1,
+        *,
+        n_gibbs_steps=1000,
+        init=None,
+        given=None,
+        random_state=None,
+    ):
+        """Draw rows from the model by Gibbs sampling, each from a chain of its own.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows to draw.
+        n_gibbs_steps : int, default=1000
+            Gibbs steps of each chain. With none, the rows are where the chains start.
+        init : array-like of shape (n_samples, n_features), default=None
+            Visible units that the chains start from, or one row, `(n_features,)`, for
+            all. None draws each from the data's means, independently.
+        given : array-like of shape (n_samples, n_features), default=None
+            Values of visible units to draw the others given, NaN where a unit is free;
+            or one row, `(n_features,)`, for all.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random numbers: an int gives the same rows on every call.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            The rows, 0 or 1 but for units that are given another value.
+
+        Raises
+        ------
+        ValueError
+            If `init` or `given` has another shape than it should.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skebm import BernoulliRBM
+        >>> X = np.repeat([[0, 0, 1], [1, 1, 0]], 50, axis=0)
+        >>> rbm = BernoulliRBM(2, n_iter=200, batch_size=10, random_state=0).fit(X)
+        >>> rbm.sample(2, given=[1, np.nan, np.nan], random_state=0)
+        array([[1., 1., 0.],
+               [1., 1., 0.]], dtype=float32)
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=0)
+        machine = self._machine(float_dtype(self._read_params().biases[0]))
+        draws = self._draws(Purpose.SAMPLE, random_state)
+        array, held = machine.params.biases[0], None
+        shape = (n_samples, array.shape[0])
+        if init is None:
+            mean = self._training["means"][0]
+            start = independent_layers(machine.units[:1], [mean], n_samples, draws)[0]
+        else:
+            start = check_states(init, "init", shape, array)
+        if given is not None:
+            given = check_states(given, "given", shape, array, allow_nan=True)
+            held = observed_in(given)
+        layers = lifted(machine, hold([start], held)[0], draws)
+        return gibbs(machine, layers, n_gibbs_steps, draws, held)[0]
+
+    def impute(self, X, *, n_gibbs_steps=500, random_state=None):
+        """Fill missing entries by their conditional mean, given the observed ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with NaN for missing entries; a row may be missing altogether.
+        n_gibbs_steps : int, default=500
+            Gibbs steps of each row's Markov chain, over which the mean is taken, after
+            a fifth as many that are not used.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random numbers: an int gives the same values on every call.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_samples, n_features)
+            The rows, observed entries unchanged, missing ones as probabilities.
+        """
+        check_is_fitted(self)
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
+        X = check_rows(self, X, method="impute", missing=True)
+        machine = self._machine(float_dtype(X))
+        draws = self._draws(Purpose.IMPUTE, random_state)
+        mean = self._training["means"][0]
+
+        def fill(rows):
+            layers, burn_in = started(machine, rows, mean, draws), n_gibbs_steps // 5
+            return conditional_mean(
+                machine, layers, observed_in(rows), burn_in, n_gibbs_steps, draws
+            )
+
+        return by_blocks(fill, X, float_dtype(X))
+
+    def _draws(self, purpose, random_state):
+        array = self._read_params().biases[0]
+        return stream(draw_seed(random_state), purpose, array)
+
+    def score_samples(self, X):
+        """Log-likelihood of each row, in nats.
+
+        With more than one hidden layer it is the variational lower bound of it, by mean
+        field: but for log Z, which is exact or estimated as :meth:`log_partition` says.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            ``-F(X) - log Z``, with the free energy F or its upper bound. The same on
+            every call, and for any order or subset of the rows.
+        """
+        X, machine = self._machine_for(X, "score_samples")
+        value = by_blocks(
+            lambda v: visible_free_energy(machine, v, FINE), X, float_dtype(X)
+        )
+        return -value - self.log_partition().value
+
+    def score(self, X, y=None):
+        """Mean log-likelihood of the rows, in nats.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        y : Ignored
+            Not used, present for consistency.
+
+        Returns
+        -------
+        log_likelihood : float
+            Mean of :meth:`score_samples`; larger is better.
+        """
+        log_likelihood = self.score_samples(X)
+        return float(namespace(log_likelihood).mean(log_likelihood))
+
+    @validate_params(
+        {
+            "method": [StrOptions({"auto", "exact", "ais"})],
+            "n_betas": [Interval(Integral, 2, None, closed="left")],
+            "n_runs": [Interval(Integral, 2, None, closed="left")],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def log_partition(self, method="auto", *, n_betas=500, n_runs=100):
+        """Logarithm of the partition function Z, in nats.
+
+        Exactly, or by annealed importance sampling [1]_ from a machine without weights
+        that has the data's means, in both directions [2]_: forward it errs downwards in
+        expectation; reverse, from samples of the machine itself, upwards. The value
+        joins both by Bennett's acceptance ratio [3]_. The samples are the chains of the
+        fit, after `n_betas` further Gibbs steps. If these do not reach all the modes of
+        the machine, the estimates are too low: more `n_betas` show it. Where forward
+        clearly is above reverse annealing, the value is that of the former alone.
+
+        The random numbers come from the fit, so that repeated calls agree. Results are
+        kept, and used again for as long as the parameters are the same.
+
+        Parameters
+        ----------
+        method : {"auto", "exact", "ais"}, default="auto"
+            "exact" enumerates the smaller side of the machine, "ais" anneals. "auto" is
+            "exact" where the smaller side has at most 20 units.
+        n_betas : int, default=500
+            Number of inverse temperatures. Time is proportional to it; the fluctuation
+            of the weights falls with its square root.
+        n_runs : int, default=100
+            Number of independent annealing runs in each direction.
+
+        Returns
+        -------
+        log_partition : LogPartition
+            With attributes `value`; `lower` and `upper`, between which lie it and the
+            estimates of the two directions, each with two of its standard errors on
+            either side; `std_error` of the value; `method`; and `effective_samples`,
+            what the weighted runs of the worse direction are worth.
+
+        Raises
+        ------
+        ValueError
+            If `method` is unknown, or "exact" is asked of more than 20 units.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `upper` is more than 1 nat above `lower`.
+
+        References
+        ----------
+        .. [1] Salakhutdinov, R. and Murray, I. (2008). On the quantitative analysis of
+           deep belief networks. Proceedings of the 25th International Conference on
+           Machine Learning, 872-879.
+        .. [2] Burda, Y., Grosse, R. and Salakhutdinov, R. (2015). Accurate and
+           conservative estimates of MRF log-likelihood using reverse annealing.
+           Proceedings of AISTATS 18, 102-110.
+        .. [3] Bennett, C. H. (1976). Efficient estimation of free energy differences
+           from Monte Carlo data. Journal of Computational Physics 22, 245-268.
+        """
+        check_is_fitted(self)
+        params = self._read_params()
+        values = [to_numpy(x) for group in params for x in group]
+        fingerprint, asked = joblib.hash(values), (method, n_betas, n_runs)
+        known = getattr(self, "_log_partitions", {}).get(fingerprint, {})
+        if asked not in known:
+            known = {**known, asked: self._compute_log_partition(params, *asked)}
+            # Only of these parameters: what was known of others is of no more use.
+            self._log_partitions = {fingerprint: known}
+        return known[asked]
+
+    def _compute_log_partition(self, params, method, n_betas, n_runs):
+        machine = self._machine(float_dtype(params.biases[0]))
+        _, n_units = partition.smaller_side(params)
+        if method == "exact" and n_units > partition.MAX_EXACT_UNITS:
+            raise ValueError(
+                f"The smaller side has {n_units} units, and exact enumeration is for "
+                f"at most {partition.MAX_EXACT_UNITS}. Use method='ais'."
+            )
+        if method != "ais" and n_units <= partition.MAX_EXACT_UNITS:
+            return partition.exact(machine)
+        mean = self._training["means"][0]
+        base = tempering.base_biases(machine.units, machine.params, mean)
+        draws = stream(self._seed, Purpose.PARTITION, mean)
+        chains = self._read_chains()
+        samples = partition.settled(machine, chains, n_runs, n_betas, draws)
+        result = partition.annealed(machine, base, samples, n_betas, draws)
+        if result.upper - result.lower > WIDE_BRACKET:
+            warnings.warn(
+                f"log Z is uncertain: it lies between {result.lower:.2f} and "
+                f"{result.upper:.2f}, with {result.effective_samples:.1f} effective "
+                f"samples of {n_runs}. Log-likelihoods are off by as much, all in the "
+                "same way. Call log_partition with a larger n_betas "
+                f"(now {n_betas}) or n_runs.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return result
+
+    def _machine_for(self, X, method, missing=False):
+        """Checked rows and the machine in their dtype, as every query starts."""
+        check_is_fitted(self)
+        X = check_rows(self, X, method=method, missing=missing)
+        return X, self._machine(float_dtype(X))
+
+    def _machine(self, dtype):
+        params = self._read_params()
+        xp = namespace(params.biases[0])
+        cast = (
+            tuple(xp.astype(x, dtype, copy=False) for x in group) for group in params
+        )
+        return Machine(self._units(len(params.biases)), Params(*cast))
