@@ -1,6 +1,7 @@
 """Boltzmann machines with the interface of scikit-learn."""
 
 from ._callbacks import Checkpoint, HistoryMonitor
+from .dbm import DBM
 from .dbn import DBN
 from .rbm import BernoulliRBM
 from .supervised import DBNClassifier, DBNRegressor
@@ -8,6 +9,7 @@ from .supervised import DBNClassifier, DBNRegressor
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "DBM",
     "DBN",
     "BernoulliRBM",
     "Checkpoint",

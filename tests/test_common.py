@@ -4,11 +4,12 @@ import pytest
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from skebm import DBN, BernoulliRBM, DBNClassifier, DBNRegressor
+from skebm import DBM, DBN, BernoulliRBM, DBNClassifier, DBNRegressor
 
 ESTIMATORS = [
     BernoulliRBM(n_components=8, n_iter=3),
     DBN((8, 4), rbm=BernoulliRBM(n_iter=3)),
+    DBM((8, 4), rbm=BernoulliRBM(n_iter=3), n_iter=3),
     DBNClassifier((32, 16), rbm=BernoulliRBM(n_iter=3)),
     DBNRegressor((32, 16), rbm=BernoulliRBM(n_iter=3)),
 ]

@@ -35,6 +35,7 @@ FLOORS = {
     "rbm": 9,
     "_stacking": 10,
     "dbn": 11,
+    "dbm": 11,
     "_fine_tuned": 12,
     "supervised": 13,
 }

@@ -1,0 +1,533 @@
+"""Deep Boltzmann machines."""
+
+import warnings
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_scalar
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import BoltzmannMachineBase
+from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
+from ._validation import check_states
+from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
+from .core.machine import ODD, Params, energy
+from .core.pretraining import composed, copies, raised
+from .core.sampling import FINE, Inference, mean_field
+from .core.units import Bernoulli
+from .rbm import BernoulliRBM
+
+
+class MeanField(NamedTuple):
+    """What mean field found for some rows.
+
+    Attributes
+    ----------
+    layers : list of ndarray of shape (n_samples, n_units)
+        Probabilities of the hidden units, layer by layer from below.
+    n_iter : int
+        Largest number of iterations that a row took.
+    change : float
+        Largest change of a probability in the last iteration.
+    converged : bool
+        Whether it was within the tolerance.
+    """
+
+    layers: list
+    n_iter: int
+    change: float
+    converged: bool
+
+
+class DBM(BoltzmannMachineBase):
+    """Deep Boltzmann machine: binary units in a visible and several hidden layers.
+
+    There are weights between neighbouring layers only, in both directions:
+
+    .. math:: p(v, h_1, \\dots, h_L) = \\frac{1}{Z} \\exp\\Big(b_0^T v + v^T W_0 h_1
+              + \\sum_{l=1}^{L} b_l^T h_l + \\sum_{l=1}^{L-1} h_l^T W_l h_{l+1}\\Big) .
+
+    So what a hidden unit makes of a row depends on the layers below and above. The
+    posterior is approximated by mean field, which gives a lower bound of the
+    log-likelihood; the model's side of the gradient is estimated with persistent
+    Markov chains [1]_. The layers are first trained one after the other, as restricted
+    Boltzmann machines in which the layers that will get input from two sides count
+    twice [2]_, and then all together. With one hidden layer it is a
+    :class:`BernoulliRBM`.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of shape (n_layers,), default=(256, 256)
+        Numbers of hidden units, from below.
+    learning_rate : float, default=0.05
+        Step size of the joint training, in the first epoch if there is a schedule.
+    batch_size : int, default=100
+        Most rows per minibatch. The rows are divided into batches of nearly equal size.
+    n_iter : int, default=10
+        Number of passes over the rows by which all layers are trained together.
+    algorithm : {"pcd", "pt"}, default="pcd"
+        How the model's side of the gradient is estimated, as for
+        :class:`BernoulliRBM`: by persistent chains, or by parallel tempering.
+    n_gibbs_steps : int, default=5
+        Gibbs steps per update of the parameters. Each draws the even layers and then
+        the odd ones.
+    n_chains : int, default=None
+        Number of persistent chains, at each temperature for "pt"; None means
+        `batch_size`.
+    n_mean_field_steps : int, default=30
+        Most updates of all hidden layers by which training finds their means for a row.
+        :meth:`transform`, :meth:`score_samples` and so on use more, and a smaller
+        tolerance: those of :meth:`mean_field`.
+    mean_field_tol : float, default=1e-3
+        Change of a mean up to which a row's updates are over.
+    momentum : float, default=0.0
+        Share of the last step that is taken again, in [0, 1).
+    weight_decay : float, default=0.0
+        L2 penalty of the weights: ``weight_decay / 2`` times the sum of their squares
+        is taken off the mean log-likelihood.
+    l1_decay : float, default=0.0
+        L1 penalty of the weights: `l1_decay` times the sum of their absolute values is
+        taken off the mean log-likelihood. It makes weights exactly zero.
+    max_norm : float, default=None
+        Largest Euclidean norm of the weights of a hidden unit to the layer below. None
+        means any.
+    centered : bool, default=True
+        Whether the gradient is that of the centred machine [3]_ [4]_, without which a
+        deep machine hardly learns unless it is pretrained.
+    learning_rate_schedule : {"constant", "linear"}, default="linear"
+        "linear" lets the learning rate fall in even steps from epoch to epoch, towards
+        zero after `n_iter` epochs. :meth:`partial_fit` always uses `learning_rate`.
+    pretrain : bool, default=True
+        Whether :meth:`fit` first trains the layers one after the other.
+        :meth:`partial_fit` does not, nor does a `warm_start`.
+    rbm : BernoulliRBM or list of BernoulliRBM, default=None
+        The machine that is cloned for the pretraining of each layer and given its size,
+        or a list with one for each layer. None is ``BernoulliRBM()``. The parameters of
+        a single machine that is given can be set as ``rbm__learning_rate`` and so on.
+    sparsity_target : float, default=None
+        Share of rows, in (0, 1), for which each hidden unit should be active. None
+        means that it does not matter.
+    sparsity_cost : float, default=0.1
+        Weight of the penalty for missing `sparsity_target`.
+    early_stopping : bool, default=False
+        Whether to hold rows out of the fit, to follow the bound of their log-likelihood
+        from epoch to epoch, to stop when it no longer grows, and to keep the parameters
+        of the epoch where it was best. That takes log Z in each epoch: see the user
+        guide. Pretraining does without these rows too.
+    validation_fraction : float, default=0.1
+        Share of the rows of positive weight that is held out, for `early_stopping`.
+    n_iter_no_change : int, default=5
+        Number of epochs in a row without a gain after which `early_stopping` stops.
+    tol : float, default=0.01
+        Least difference to the mean bound at the last gain, in nats, that is a gain;
+        two standard errors of log Z, where these are more.
+    sample_inputs : bool, default=False
+        Whether visible units are drawn from the rows, as probabilities, each time that
+        the joint training meets them, in place of being set to these. For grey values.
+    shuffle : bool, default=True
+        Whether the rows are put in random order in each epoch.
+    warm_start : bool, default=False
+        Whether :meth:`fit` goes on from where the last call ended: parameters, chains,
+        momentum, and random streams.
+    verbose : int, default=0
+        Whether to print a line per layer that is pretrained, and per epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seed of all random numbers, also of the pretraining: an int gives the same
+        results on every call.
+
+    Attributes
+    ----------
+    components_ : list of ndarray of shape (n_upper, n_lower)
+        Weights between neighbouring layers, from below: the first is of shape
+        (hidden_layer_sizes[0], n_features).
+    intercepts_ : list of ndarray of shape (n_units,)
+        Biases of all layers, from the visible one up.
+    chains_ : list of ndarray of shape (n_chains, n_units)
+        Odd hidden layers of the Markov chains in their last state, from below: the
+        first, the third and so on. The other layers are drawn from these.
+    n_iter_ : int
+        Number of epochs of joint training since it began, also where `early_stopping`
+        kept the parameters of an earlier one.
+    history_ : dict of lists of float
+        One number per epoch for each quantity, measured on a small fixed part of the
+        data: "mean_field_steps", the largest number that a row took;
+        "reconstruction_error", the mean squared error of a feature, by mean field up
+        and means down; "mean_activation" of the hidden units; "dead_units", the number
+        of hidden units whose mean hardly varies; "chain_error", the root mean square
+        difference between the features' means in chains and data; and "gradient_norm",
+        the norm of the mean gradient. With `early_stopping`, also
+        "validation_log_likelihood", the mean bound of the rows held out, and
+        "free_energy_gap", by how much the bound of their mean free energy is above that
+        of as many rows of the fit. NaN stands for epochs in which a quantity was not
+        measured. With one hidden layer it is as for :class:`BernoulliRBM`.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features seen in fit, where X has string names for all.
+
+    See Also
+    --------
+    BernoulliRBM : The machine with one hidden layer.
+    DBN : A stack whose layers but the top two are directed downwards.
+
+    References
+    ----------
+    .. [1] Salakhutdinov, R. and Hinton, G. (2009). Deep Boltzmann machines. Proceedings
+       of AISTATS 5, 448-455.
+    .. [2] Salakhutdinov, R. and Hinton, G. (2012). An efficient learning procedure for
+       deep Boltzmann machines. Neural Computation 24, 1967-2006.
+    .. [3] Montavon, G. and Mueller, K.-R. (2012). Deep Boltzmann machines and the
+       centering trick. In: Neural Networks: Tricks of the Trade, 621-637.
+    .. [4] Melchior, J., Fischer, A. and Wiskott, L. (2016). How to center deep
+       Boltzmann machines. Journal of Machine Learning Research 17(99), 1-61.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skebm import DBM, BernoulliRBM
+    >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]] * 25)
+    >>> rbm = BernoulliRBM(n_iter=100)
+    >>> dbm = DBM((3, 2), rbm=rbm, n_iter=100, random_state=0).fit(X)
+    >>> dbm.transform(X).shape
+    (100, 2)
+    >>> bool(dbm.score(X) > dbm.score(1 - X))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BoltzmannMachineBase._parameter_constraints,
+        "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
+        "algorithm": [StrOptions({"pcd", "pt"})],
+        "n_mean_field_steps": [Interval(Integral, 1, None, closed="left")],
+        "mean_field_tol": [Interval(Real, 0, None, closed="left")],
+        "pretrain": ["boolean"],
+        "rbm": [BernoulliRBM, list, None],
+    }
+
+    _takes_missing = False
+    _reference_attribute = "_lowest_components"
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(256, 256),
+        *,
+        learning_rate=0.05,
+        batch_size=100,
+        n_iter=10,
+        algorithm="pcd",
+        n_gibbs_steps=5,
+        n_chains=None,
+        n_mean_field_steps=30,
+        mean_field_tol=1e-3,
+        momentum=0.0,
+        weight_decay=0.0,
+        l1_decay=0.0,
+        max_norm=None,
+        centered=True,
+        learning_rate_schedule="linear",
+        pretrain=True,
+        rbm=None,
+        sparsity_target=None,
+        sparsity_cost=0.1,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        tol=0.01,
+        sample_inputs=False,
+        shuffle=True,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.n_iter = n_iter
+        self.algorithm = algorithm
+        self.n_gibbs_steps = n_gibbs_steps
+        self.n_chains = n_chains
+        self.n_mean_field_steps = n_mean_field_steps
+        self.mean_field_tol = mean_field_tol
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.l1_decay = l1_decay
+        self.max_norm = max_norm
+        self.centered = centered
+        self.learning_rate_schedule = learning_rate_schedule
+        self.pretrain = pretrain
+        self.rbm = rbm
+        self.sparsity_target = sparsity_target
+        self.sparsity_cost = sparsity_cost
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.sample_inputs = sample_inputs
+        self.shuffle = shuffle
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # The machines of the pretraining check their own parameters.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit the model to X: layer by layer, if `pretrain`, and then as a whole.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, with values in [0, 1].
+
+        y : Ignored
+            Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. A row of weight 2 counts as the row twice, but for
+            chance where rows are held out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN or infinity, if a weight is negative or all are zero, if
+            there are too few rows to hold out, or if `rbm` is a list of another length
+            than `hidden_layer_sizes`.
+        FloatingPointError
+            If parameters become infinite or NaN: a learning rate is too high.
+        """
+        return self._train(X, y, sample_weight, "fit")
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Pass once over X in minibatches, going on from where training stands.
+
+        All layers are trained together: the first call starts without pretraining, from
+        small random weights. Markov chains, momentum and random streams continue. The
+        learning rate is `learning_rate`, whatever the schedule.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, with values in [0, 1].
+
+        y : Ignored
+            Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, relative to each other within this call.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN or infinity, if a weight is negative or all are zero, or if
+            `early_stopping` is set.
+        FloatingPointError
+            If the parameters become infinite or NaN. They stay as they were before.
+        """
+        return self._train(X, y, sample_weight, "partial_fit")
+
+    def _n_layers_to_pretrain(self):
+        return len(self._hidden_sizes()) if self.pretrain else 0
+
+    def _pretrain(self, given, rows, sample_weight, seed, context):
+        """Params of the machine that is made of one for each layer."""
+        rbms = new_machines(self.rbm, self._hidden_sizes(), seed)
+        for rbm, n_copies in zip(rbms, copies(len(rbms)), strict=True):
+            rbm._copies = n_copies
+        fit_layers(self, rbms, raised, rows, sample_weight, given, context)
+        return composed([rbm._read_params() for rbm in rbms])
+
+    def transform(self, X, layer=None):
+        """Compute the probabilities of hidden units by mean field.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+        layer : int or "all", default=None
+            Which hidden layer, where 1 is the first; None is the top one. "all" puts
+            all of them side by side, from below. Names of features, and so data frames
+            as output, are those of the top layer.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_units)
+            Probabilities that hidden units are 1, as :meth:`mean_field` finds them.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If mean field does not converge for some rows.
+        """
+        check_is_fitted(self)
+        n_layers = len(self.components_)
+        if layer is None:
+            layer = n_layers
+        if layer == "all":
+            chosen = slice(1, None)
+        else:
+            check_scalar(layer, "layer", Integral, min_val=1, max_val=n_layers)
+            chosen = slice(layer, layer + 1)
+        return self._posterior(X, "transform", chosen, FINE)[0]
+
+    def mean_field(self, X, *, max_iter=FINE.max_steps, tol=FINE.tol):
+        """Approximate the posterior of the hidden units, given the rows.
+
+        By independent units in all hidden layers, whose probabilities are updated in
+        turn, those of odd layers and those of even ones, each given the others. Each
+        update raises the bound of the log-likelihood that :meth:`score_samples` gives.
+        A row is done once none of its probabilities changes by more than `tol`, so
+        the result for it does not depend on the other rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+        max_iter : int, default=1000
+            Most updates of all hidden layers. They start from a pass upwards with twice
+            the weights, to stand in for the layers above.
+        tol : float, default=1e-5
+            Change of a probability up to which a row is done.
+
+        Returns
+        -------
+        mean_field : MeanField
+            With attributes `layers`, a list of the hidden layers' probabilities from
+            below, each (n_samples, n_units); `n_iter`, the largest number of updates;
+            `change`, the largest change in the last of them; and `converged`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If some rows are not done after `max_iter` updates.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skebm import DBM
+        >>> X = np.array([[0, 0, 1], [1, 1, 0]] * 50)
+        >>> dbm = DBM((3, 2), random_state=0).fit(X)
+        >>> found = dbm.mean_field(X)
+        >>> [layer.shape for layer in found.layers], found.converged
+        ([(100, 3), (100, 2)], True)
+        """
+        check_scalar(max_iter, "max_iter", Integral, min_val=1)
+        check_scalar(tol, "tol", Real, min_val=0)
+        rule = Inference(max_iter, tol)
+        beside, n_iter, change = self._posterior(X, "mean_field", slice(1, None), rule)
+        ends = np.cumsum([0, *(W.shape[0] for W in self.components_)]).tolist()
+        layers = [beside[:, a:b] for a, b in pairwise(ends)]
+        return MeanField(layers, n_iter, change, change <= tol)
+
+    def _posterior(self, X, method, chosen, rule):
+        """Layers of the posterior side by side; the most steps; the largest change."""
+        X, machine = self._machine_for(X, method)
+        steps, changes = [], []
+
+        def up(v):
+            layers, n_steps, change = mean_field(machine, v, *rule)
+            steps.append(n_steps)
+            changes.append(change)
+            return namespace(v).concat(layers[chosen], axis=1)
+
+        found = by_blocks(up, X, float_dtype(X))
+        if max(changes) > rule.tol:
+            warnings.warn(
+                f"Mean field did not converge for all rows: after {rule.max_steps} "
+                f"iterations probabilities still change by {max(changes):.2g}, and the "
+                f"tolerance is {rule.tol:g}. Call mean_field with more max_iter.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return found, max(steps), max(changes)
+
+    def energy(self, X, hidden):
+        """Energy of joint states of all layers, in nats.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible units.
+        hidden : list of array-like of shape (n_samples, n_units)
+            Units of the hidden layers, from below.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            ``E(v, h_1, ..., h_L)``: minus the log of the unnormalised probability.
+
+        Raises
+        ------
+        ValueError
+            If `hidden` has another number of layers, rows or units than it should.
+        """
+        X, machine = self._machine_for(X, "energy")
+        _, *sizes = (b.shape[0] for b in machine.params.biases)
+        if len(hidden) != len(sizes):
+            raise ValueError(
+                f"hidden has {len(hidden)} layers, but this {type(self).__name__} has "
+                f"{len(sizes)} hidden ones: give a list with one array for each."
+            )
+        array, n_rows = machine.params.biases[0], X.shape[0]
+        hidden = [
+            check_states(h, f"hidden[{index}]", (n_rows, n), array)
+            for index, (h, n) in enumerate(zip(hidden, sizes, strict=True))
+        ]
+        parts = [
+            energy(machine, [take_rows(x, rows, array.dtype) for x in (X, *hidden)])
+            for rows in blocks(n_rows)
+        ]
+        return namespace(array).concat(parts)
+
+    def _units(self, n_layers):
+        return (Bernoulli(),) * n_layers
+
+    def _hidden_sizes(self):
+        return layer_sizes(self.hidden_layer_sizes)
+
+    def _inference(self):
+        return Inference(self.n_mean_field_steps, self.mean_field_tol)
+
+    def _read_params(self):
+        return Params(tuple(W.T for W in self.components_), tuple(self.intercepts_))
+
+    def _from_params(self, params):
+        return {
+            "components_": [W.T for W in params.weights],
+            "intercepts_": list(params.biases),
+        }
+
+    def _read_chains(self):
+        chains = [None] * len(self.intercepts_)
+        chains[ODD::2] = self.chains_
+        return chains
+
+    def _from_chains(self, chains):
+        return {"chains_": chains[ODD::2]}
+
+    @property
+    def _lowest_components(self):
+        return self.components_[0]
+
+    @property
+    def _n_features_out(self):
+        return self.components_[-1].shape[0]
