@@ -66,6 +66,18 @@ class Enumeration:
         p = self.probabilities if known is None else self.given(known)
         return p @ self.layers[index]
 
+    def bound(self, visible, hidden_means):
+        """E_q[-E - log q] - log Z of independent hidden units with these means."""
+        match = (self.layers[0] == visible).all(axis=1)
+        total = -self.log_z
+        for index in np.flatnonzero(match):
+            q = 1.0
+            for x, m in zip(self.states[index][1:], hidden_means, strict=True):
+                q *= np.prod(np.where(x == 1.0, m, 1.0 - m))
+            if q > 0.0:
+                total += q * (-self.energies[index] - np.log(q))
+        return total
+
     def joint(self):
         """All units of a state side by side, (n_states, n_units)."""
         return np.concatenate(self.layers, axis=1)

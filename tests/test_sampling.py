@@ -5,13 +5,24 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skebm.core.backend import to_numpy
-from skebm.core.machine import EVEN, ODD, means, sample
+from skebm.core.machine import (
+    EVEN,
+    ODD,
+    free_energy,
+    means,
+    sample,
+    variational_free_energy,
+)
 from skebm.core.sampling import (
+    FINE,
     alternate,
     bottom_up,
     gibbs,
     independent_layers,
+    lifted,
     mean_field,
+    top_down,
+    visible_free_energy,
 )
 from skebm.core.streams import Purpose, stream
 
@@ -180,3 +191,114 @@ def test_bottom_up_doubles_the_weights_below_a_layer_that_has_one_above():
     layers = bottom_up(machine, v)
     assert_allclose(layers[1], first)
     assert_allclose(layers[2], 1 / (1 + np.exp(-(first @ V + c))))
+
+
+def test_top_down_doubles_the_weights_above_a_layer_that_has_one_below():
+    machine, _ = random_machine((4, 3, 2))
+    (W, V), (a, b, _) = machine.params
+    top = np.array([[1.0, 0.3]])
+    inner = 1 / (1 + np.exp(-(2 * top @ V.T + b)))
+    layers = top_down(machine, top)
+    assert_allclose(layers[1], inner)
+    assert_allclose(layers[0], 1 / (1 + np.exp(-(inner @ W.T + a))))
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.3])
+@pytest.mark.parametrize("sizes", [(4, 3, 2), (3, 3, 2, 2)])
+def test_mean_field_of_a_row_does_not_depend_on_the_others(sizes, damping):
+    """Rows that have come to rest would else go on moving with the others."""
+    machine, oracle = random_machine(sizes, scale=1.5)
+    visible = np.unique(oracle.layers[0], axis=0)
+    together = mean_field(machine, visible, 50, 1e-3, damping)
+    steps = []
+    for row in range(len(visible)):
+        alone = mean_field(machine, visible[row : row + 1], 50, 1e-3, damping)
+        steps.append(alone.n_steps)
+        for x, y in zip(alone.layers, together.layers, strict=True):
+            assert_allclose(x[0], y[row], atol=1e-12)
+    assert len(set(steps)) > 1
+    assert together.n_steps == max(steps)
+    assert together.change <= 1e-3
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_mean_field_is_the_same_in_every_namespace(name):
+    asarray = asarray_of(name)
+    machine, oracle = random_machine((4, 3, 2), scale=1.5)
+    visible = np.unique(oracle.layers[0], axis=0)
+    expected = mean_field(machine, visible, *FINE)
+    params = type(machine.params)(
+        *(tuple(asarray(x) for x in group) for group in machine.params)
+    )
+    found = mean_field(machine._replace(params=params), asarray(visible), *FINE)
+    assert found.n_steps == expected.n_steps
+    for x, y in zip(found.layers, expected.layers, strict=True):
+        assert_allclose(to_numpy(x), y, atol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(4, 3, 2), (3, 3, 2, 2)])
+def test_variational_free_energy_is_the_bound_by_enumeration(sizes):
+    """Also for means that are no fixed point, and for means of 0 and 1."""
+    machine, oracle = random_machine(sizes, scale=1.5)
+    rng = np.random.default_rng(3)
+    visible = np.unique(oracle.layers[0], axis=0)
+    layers = [visible, *(rng.uniform(size=(len(visible), n)) for n in sizes[1:])]
+    layers[2][:3] = 0.0
+    layers[2][3:5] = 1.0
+    best = means(machine, layers, ODD)
+    found = -variational_free_energy(machine, layers) - oracle.log_z
+    for row, value in enumerate(found):
+        hidden = [x[row] for x in best[1:]]
+        assert_allclose(value, oracle.bound(visible[row], hidden), atol=1e-10)
+        assert value < oracle.log_marginal({0: visible[row]})
+        worse = [x[row] for x in layers[1:]]
+        assert oracle.bound(visible[row], worse) <= value + 1e-10
+
+
+@pytest.mark.parametrize("sizes", [(4, 3, 2), (3, 3, 2, 2)])
+def test_every_step_of_mean_field_raises_the_bound(sizes):
+    machine, oracle = random_machine(sizes, scale=1.5)
+    visible = np.unique(oracle.layers[0], axis=0)
+    values = [
+        -variational_free_energy(machine, mean_field(machine, visible, n, 0.0).layers)
+        for n in range(6)
+    ]
+    assert (np.diff(values, axis=0) >= -1e-12).all()
+    assert np.max(values[-1] - values[0]) > 1e-3
+    exact = [oracle.log_marginal({0: v}) + oracle.log_z for v in visible]
+    assert (values[-1] < exact).all()
+    assert_allclose(visible_free_energy(machine, visible, FINE), -values[-1], atol=0.05)
+
+
+def test_the_bound_is_the_likelihood_where_the_posterior_factorises():
+    machine, oracle = random_machine((4, 3, 2))
+    machine.params.weights[1][...] = 0.0
+    oracle = type(oracle)(*machine.params)
+    visible = np.unique(oracle.layers[0], axis=0)
+    found = -visible_free_energy(machine, visible, FINE) - oracle.log_z
+    assert_allclose(found, [oracle.log_marginal({0: v}) for v in visible])
+
+
+def test_the_bound_of_one_hidden_layer_is_the_free_energy_itself():
+    machine, oracle = random_machine((4, 3))
+    visible = oracle.layers[0]
+    expected = free_energy(machine, [visible, None])
+    np.testing.assert_array_equal(visible_free_energy(machine, visible, FINE), expected)
+    np.testing.assert_array_equal(
+        variational_free_energy(machine, [visible, None]), expected
+    )
+
+
+def test_lifted_layers_are_drawn_bottom_up():
+    machine, _ = random_machine((3, 3, 2, 2))
+    visible = np.tile([[0.0, 1.0, 1.0]], (N_CHAINS, 1))
+    layers = lifted(machine, visible, chain_stream())
+    assert layers[0] is visible
+    assert layers[1] is None
+    assert layers[3] is None
+    p = bottom_up(machine, visible[:1])[2][0]
+    expected = np.outer(p, p)
+    np.fill_diagonal(expected, p)
+    assert standard_errors(layers[2], expected).max() < 5
+    machine, _ = random_machine((4, 3))
+    assert lifted(machine, visible, None) == [visible, None]

@@ -1,40 +1,112 @@
 """Kinds of units against their definitions."""
 
+import math
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skebm.core import units
 from skebm.core.backend import to_numpy
+from skebm.core.machine import EVEN, ODD, Machine, Params, free_energy, means
 from skebm.core.streams import Purpose, stream
-from skebm.core.units import Bernoulli, multiplied
+from skebm.core.units import Bernoulli, Binomial, multiplied
 
+from .enumeration import Enumeration
 from .machines import NAMESPACES, asarray_of
 
 KIND = Bernoulli()
 A = np.linspace(-30.0, 30.0, 13)
 
 
-def test_the_distribution_adds_up_to_one():
+KINDS = [Bernoulli(), Binomial(2), Binomial(3)]
+
+of_every_kind = pytest.mark.parametrize(
+    "kind", KINDS, ids=["Bernoulli", "Binomial(2)", "Binomial(3)"]
+)
+
+
+def values_of(kind):
+    return [float(k) for k in range(kind.n_states(1))]
+
+
+@of_every_kind
+def test_the_distribution_adds_up_to_one(kind):
     """p(x | a) = exp(a x + log_base - log_partition), with its mean and variance."""
-    p = [np.exp(A * x - [KIND.log_partition(a[None]) for a in A]) for x in (0.0, 1.0)]
-    assert_allclose(p[0] + p[1], 1.0)
-    assert_allclose(KIND.mean(A), p[1], atol=1e-15)
-    assert_allclose(KIND.variance(KIND.mean(A)), p[0] * p[1], atol=1e-15)
-    assert_array_equal(KIND.log_base(np.ones((3, 2))), np.zeros(3))
+    values = values_of(kind)
+    log_z = np.array([kind.log_partition(a[None]) for a in A])
+    p = [np.exp(A * x + kind.log_base(np.array([x])) - log_z) for x in values]
+    assert_allclose(sum(p), 1.0)
+    mean = sum(x * q for x, q in zip(values, p, strict=True))
+    assert_allclose(kind.mean(A), mean, atol=1e-14)
+    square = sum(x * x * q for x, q in zip(values, p, strict=True))
+    assert_allclose(kind.variance(kind.mean(A)), square - mean**2, atol=1e-12)
 
 
-def test_natural_is_the_inverse_of_mean():
+@of_every_kind
+def test_entropy_relative_to_the_base_measure(kind):
+    """Against its definition, and where a mean is at an end of its range."""
     a = np.linspace(-9.0, 9.0, 7)
-    assert_allclose(KIND.natural(KIND.mean(a)), a)
+    mean = kind.mean(a)
+    expected = [
+        kind.log_partition(t[None]) - t * m for t, m in zip(a, mean, strict=True)
+    ]
+    assert_allclose(kind.entropy(mean[:, None]), expected, atol=1e-12)
+    ends = np.array([[0.0], [values_of(kind)[-1]]])
+    assert_array_equal(kind.entropy(ends), [0.0, 0.0])
+    assert_array_equal(kind.entropy(ends.astype(np.float32)), [0.0, 0.0])
 
 
-def test_samples_have_the_mean_and_no_value_but_0_and_1():
-    mean = np.tile([0.0, 1e-3, 0.3, 0.9, 1.0], (40_000, 1))
-    x = KIND.sample(mean, stream(0, Purpose.CHAINS, mean))
-    assert set(np.unique(x)) == {0.0, 1.0}
-    error = np.sqrt(np.maximum(mean[0] * (1 - mean[0]), 1e-12) / 40_000)
-    assert (np.abs(x.mean(axis=0) - mean[0]) < 5 * error).all()
+@of_every_kind
+def test_natural_is_the_inverse_of_mean(kind):
+    a = np.linspace(-9.0, 9.0, 7)
+    assert_allclose(kind.natural(kind.mean(a)), a)
+
+
+@of_every_kind
+def test_clipped_means_have_finite_natural_parameters(kind):
+    top = values_of(kind)[-1]
+    mean = kind.clip(np.array([0.0, 0.4, top]), 1e-3)
+    assert_allclose(mean, [top * 1e-3, 0.4, top * (1 - 1e-3)])
+    assert_allclose(kind.resting(2, A), kind.mean(np.zeros(2)))
+
+
+@of_every_kind
+def test_samples_have_the_right_distribution(kind):
+    values, n = values_of(kind), 40_000
+    share = np.array([0.0, 1e-3, 0.3, 0.9, 1.0])
+    mean = np.tile(values[-1] * share, (n, 1))
+    x = kind.sample(mean, stream(0, Purpose.CHAINS, mean))
+    assert set(np.unique(x)) == set(values)
+    copies = len(values) - 1
+    for value in values:
+        p = math.comb(copies, int(value)) * share**value
+        p = p * (1.0 - share) ** (copies - value)
+        error = np.sqrt(np.maximum(p * (1 - p), 1e-12) / n)
+        assert (np.abs((x == value).mean(axis=0) - p) < 5 * error).all()
+
+
+def test_two_copies_are_two_tied_binary_units():
+    """A layer of pairs with the same weights, against their sums, by enumeration."""
+    rng = np.random.default_rng(0)
+    W, b, c = rng.normal(size=(2, 3)), rng.normal(size=2), rng.normal(size=3)
+    pairs = Enumeration([np.concatenate([W, W])], [np.concatenate([b, b]), c])
+    params = Params((W,), (b, c))
+    machine = Machine((Binomial(2), Bernoulli()), params)
+    sums = pairs.layers[0][:, :2] + pairs.layers[0][:, 2:]
+    states = Binomial(2).states(0, 9, 2, W)
+    for state in states:
+        match = (sums == state).all(axis=1)
+        log_p = np.log(pairs.probabilities[match].sum())
+        log_weight = -free_energy(machine, [state[None, :], None])[0]
+        assert_allclose(log_weight - pairs.log_z, log_p)
+        hidden = pairs.probabilities[match] @ pairs.layers[1][match] / np.exp(log_p)
+        found = means(machine, [state[None, :], None], ODD)[1][0]
+        assert_allclose(found, hidden)
+    for hidden in np.unique(pairs.layers[1], axis=0):
+        expected = pairs.mean(0, {1: hidden})
+        found = means(machine, [None, hidden[None, :]], EVEN)[0][0]
+        assert_allclose(found, expected[:2] + expected[2:])
 
 
 def test_a_mean_of_zero_is_never_drawn_as_one():
@@ -45,10 +117,13 @@ def test_a_mean_of_zero_is_never_drawn_as_one():
     assert_array_equal(KIND.sample(np.array([0.0, 1e-9]), Zeros()), [0.0, 1.0])
 
 
-def test_states_are_all_different():
-    assert KIND.n_states(3) == 8
-    states = np.concatenate([KIND.states(0, 5, 3, A), KIND.states(5, 8, 3, A)])
-    assert len(np.unique(states, axis=0)) == len(states) == 8
+@of_every_kind
+def test_states_are_all_different(kind):
+    n = len(values_of(kind)) ** 3
+    assert kind.n_states(3) == n
+    states = np.concatenate([kind.states(0, 5, 3, A), kind.states(5, n, 3, A)])
+    assert len(np.unique(states, axis=0)) == len(states) == n
+    assert set(np.unique(states)) == set(values_of(kind))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
