@@ -5,7 +5,9 @@ from numpy.testing import assert_allclose
 
 from skebm.core import monitor
 from skebm.core.machine import EVEN, ODD, Params, means, pseudo_log_likelihood
+from skebm.core.sampling import USUAL, mean_field
 from skebm.core.streams import Purpose, stream
+from skebm.core.units import Binomial
 
 from .machines import random_machine
 
@@ -34,6 +36,33 @@ def test_hidden_units_and_chains():
     assert measured["dead_units"] == 1.0
     off = means(machine, chains, EVEN)[0].mean(axis=0) - X.mean(axis=0)
     assert_allclose(measured["chain_error"], np.linalg.norm(off) / 2)
+
+
+def test_measures_of_a_deep_machine():
+    """Without a pseudo-likelihood, which would take sums over the hidden layers."""
+    machine, oracle = random_machine((4, 3, 2))
+    X, chains = oracle.layers[0], [None, oracle.layers[1][::7], None]
+    watched = monitor.Watched(np.arange(len(X)), np.arange(4))
+    measured = monitor.measure(machine, X, watched, chains)
+    assert "pseudo_log_likelihood" not in measured
+    layers, n_steps, _ = mean_field(machine, X, *USUAL)
+    assert measured["mean_field_steps"] == n_steps
+    assert_allclose(measured["mean_activation"], np.concatenate(layers[1:], 1).mean())
+    down = means(machine, layers, EVEN)[0]
+    assert_allclose(measured["reconstruction_error"], np.mean((X - down) ** 2))
+    p = means(machine, [None, chains[1], np.zeros((len(chains[1]), 2))], EVEN)[0]
+    off = p.mean(axis=0) - X.mean(axis=0)
+    assert_allclose(measured["chain_error"], np.linalg.norm(off) / 2)
+
+
+def test_no_pseudo_likelihood_of_units_that_are_not_binary():
+    machine, oracle = random_machine((4, 3))
+    machine = machine._replace(units=(Binomial(2), machine.units[1]))
+    watched = monitor.Watched(np.arange(9), np.arange(4))
+    measured = monitor.measure(
+        machine, 2.0 * oracle.layers[0], watched, [None, oracle.layers[1]]
+    )
+    assert "pseudo_log_likelihood" not in measured
 
 
 def test_mean_gradient_norm():

@@ -8,11 +8,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skebm.core import algorithms, optimise, training
-from skebm.core.machine import Params, copy_params, gradient
+from skebm.core.machine import ODD, Params, copy_params, gradient, means
+from skebm.core.sampling import FINE, bottom_up, mean_field
 from skebm.core.units import Bernoulli
 
 from .enumeration import Enumeration
-from .machines import NAMESPACES, asarray_of, machine_of, random_arrays
+from .machines import (
+    NAMESPACES,
+    asarray_of,
+    machine_of,
+    random_arrays,
+    random_machine,
+    standard_errors,
+)
 
 UNITS = (Bernoulli(), Bernoulli())
 
@@ -113,6 +121,68 @@ def test_persistent_chains_stay_with_the_machine():
     expected = oracle.moments()[:4, 4:]
     error = np.sqrt(expected * (1 - expected) / 20_000)
     assert np.max(np.abs(found - expected) / error) < 5
+
+
+DEEP = [(4, 3, 2), (3, 3, 2, 2)]
+
+
+def deep_phases(algorithm, sizes, n_steps, n_chains=20_000, scale=1.0):
+    """Layers and weights of a batch of all visible states, after some batches."""
+    machine, oracle = random_machine(sizes, scale=scale)
+    rows = np.unique(oracle.layers[0], axis=0)
+    weights = np.full(len(rows), 1.0 / len(rows))
+    draws = training.stream(0, training.Purpose.CHAINS, rows)
+    start = [np.full(n, 0.5) for n in sizes]
+    algorithm = algorithm.prepared(machine, start[0], algorithm.first_betas)
+    n_betas = len(algorithm.first_betas)
+    chains = training.start_chains(machine.units, start, n_chains * n_betas, draws)
+    for _ in range(n_steps):
+        layers, row_weights, chains = algorithm.phases(
+            machine, rows, weights, chains, draws, FINE
+        )
+    return machine, oracle, rows, layers, row_weights
+
+
+ALGORITHMS = [algorithms.PersistentChains(2), algorithms.ParallelTempering(1)]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("sizes", DEEP)
+def test_deep_phases_are_mean_field_and_the_machine(sizes, algorithm):
+    """Data rows by mean field; model rows with all the machine's moments of
+    neighbouring layers. Negative control: the moments of another machine.
+    """
+    machine, oracle, rows, layers, weights = deep_phases(algorithm, sizes, 50)
+    n = len(rows)
+    assert_allclose(weights[n:], -1.0 / (len(weights) - n))
+    assert_allclose(weights.sum(), 0.0, atol=1e-12)
+    expected = mean_field(machine, rows, *FINE).layers
+    for x, y in zip(layers, expected, strict=True):
+        assert_array_equal(x[:n], y)
+    other = Enumeration(*(tuple(1.3 * x for x in group) for group in machine.params))
+
+    def errors(oracle):
+        for index, (lower, upper) in enumerate(pairwise(layers)):
+            pairs = lower[n:, :, None] * upper[n:, None, :]
+            exact = (oracle.layers[index].T * oracle.probabilities) @ (
+                oracle.layers[index + 1]
+            )
+            error = pairs.std(axis=0) / np.sqrt(len(pairs))
+            yield np.max(np.abs(pairs.mean(axis=0) - exact) / error)
+
+    assert max(errors(oracle)) < 5
+    assert max(errors(other)) > 5
+
+
+@pytest.mark.parametrize("sizes", DEEP)
+def test_odd_layers_of_the_chains_are_fresh_means(sizes):
+    """Stale ones, given the chains' old even layers, would show here."""
+    machine, _, rows, layers, _ = deep_phases(ALGORITHMS[0], sizes, 1, n_chains=5)
+    model = [x[len(rows) :] for x in layers]
+    for x, y in zip(model, means(machine, model, ODD), strict=True):
+        assert_allclose(x, y)
+    for x in model[::2]:
+        assert set(np.unique(x)) <= {0.0, 1.0}
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -394,3 +464,37 @@ def test_inputs_are_drawn_anew_in_each_epoch(monkeypatch):
     binary = np.eye(4)
     drawn = trained(binary, 2, sample_inputs=True).params
     assert_array_equal(drawn.weights[0], trained(binary, 2).params.weights[0])
+
+
+def test_start_from_params_of_a_deep_machine():
+    """Offsets are bottom-up means of the weighted rows, and chains are samples."""
+    machine, oracle = random_machine((4, 3, 2), scale=0.7)
+    X, weights = np.unique(oracle.layers[0], axis=0), np.arange(16.0)
+    settings = settings_of(units=machine.units)
+    state = training.start(X, weights, (3, 2), 20_000, settings, machine.params)
+    for mean, x in zip(state.means, bottom_up(machine, X), strict=True):
+        assert_allclose(mean, weights @ x / weights.sum())
+    assert state.chains[0] is None
+    assert state.chains[2] is None
+    moments = oracle.moments()[4:7, 4:7]
+    assert standard_errors(state.chains[1], moments).max() < 5
+    params = [b.shape for b in state.params.biases]
+    assert params == [(4,), (3,), (2,)]
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_deep_training_is_the_same_in_every_namespace(name):
+    asarray = asarray_of(name)
+    X = np.random.default_rng(0).integers(0, 2, (30, 6)).astype(float)
+    settings = settings_of(units=(Bernoulli(),) * 4)
+
+    def run(X, weights):
+        state = training.start(X, weights, (4, 3, 2), 10, settings)
+        for _ in range(3):
+            state = training.train_epoch(state, X, weights, 0.1, settings)
+        return state.params
+
+    found = run(asarray(X), asarray(np.ones(30)))
+    for group, expected in zip(found, run(X, np.ones(30)), strict=True):
+        for x, y in zip(group, expected, strict=True):
+            assert_allclose(np.asarray(x), y, atol=1e-10)
