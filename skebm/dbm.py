@@ -345,6 +345,11 @@ class DBM(BoltzmannMachineBase):
 
     def _pretrain(self, given, rows, sample_weight, seed, context):
         """Params of the machine that is made of one for each layer."""
+        for rbm in self.rbm if isinstance(self.rbm, list) else []:
+            if not isinstance(rbm, BernoulliRBM):
+                raise ValueError(
+                    f"The machines in rbm must be BernoulliRBM, but one is {rbm!r}."
+                )
         rbms = new_machines(self.rbm, self._hidden_sizes(), seed)
         for rbm, n_copies in zip(rbms, copies(len(rbms)), strict=True):
             rbm._copies = n_copies

@@ -1,0 +1,619 @@
+"""DBM as its users meet it."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skebm import DBM, BernoulliRBM
+from skebm.core import early_stopping, training
+
+from .enumeration import Enumeration
+from .machines import standard_errors
+from .test_rbm import patterns
+
+
+def fitted(X=None, sizes=(4, 3), sample_weight=None, **params):
+    params = {"rbm": BernoulliRBM(n_iter=3), "n_iter": 3, "random_state": 0, **params}
+    X = patterns() if X is None else X
+    return DBM(sizes, **params).fit(X, sample_weight=sample_weight)
+
+
+def parameters(dbm):
+    return [*dbm.components_, *dbm.intercepts_]
+
+
+def assert_same_model(one, other, **tolerance):
+    for x, y in zip(parameters(one), parameters(other), strict=True):
+        assert_allclose(x, y, **(tolerance or {"rtol": 0}))
+
+
+def oracle_of(dbm):
+    return Enumeration([W.T for W in dbm.components_], dbm.intercepts_)
+
+
+@pytest.fixture(params=[(3, 2), (3, 2, 2)], ids=str)
+def dbm(request):
+    """Strong weights, and so something to get wrong."""
+    rng = np.random.default_rng(1)
+    dbm = fitted(patterns(n_features=4), request.param, n_iter=0)
+    dbm.components_ = [rng.normal(size=W.shape) for W in dbm.components_]
+    dbm.intercepts_ = [0.5 * rng.normal(size=b.shape) for b in dbm.intercepts_]
+    return dbm
+
+
+@pytest.fixture
+def oracle(dbm):
+    return oracle_of(dbm)
+
+
+def all_visible(oracle):
+    return np.unique(oracle.layers[0], axis=0)
+
+
+# What the methods compute
+
+
+def test_scores_are_the_bound_by_enumeration(dbm, oracle):
+    X = all_visible(oracle)
+    layers = dbm.mean_field(X, tol=1e-12).layers
+    expected = [oracle.bound(v, [x[row] for x in layers]) for row, v in enumerate(X)]
+    exact = np.array([oracle.log_marginal({0: v}) for v in X])
+    found = dbm.score_samples(X)
+    assert_allclose(found, expected, atol=1e-8)
+    assert (found < exact).all()
+    assert np.mean(exact - found) < 0.5
+    assert_allclose(dbm.score(X), np.mean(expected), atol=1e-8)
+
+
+def test_mean_field_solves_its_equations(dbm, oracle):
+    X = all_visible(oracle)
+    found = dbm.mean_field(X, tol=1e-10)
+    assert found.converged
+    assert found.change <= 1e-10
+    assert 1 < found.n_iter < 1000
+    layers = [X, *found.layers, None]
+    weights, biases = [W.T for W in dbm.components_], dbm.intercepts_
+    for index in range(1, len(layers) - 1):
+        a = biases[index] + layers[index - 1] @ weights[index - 1]
+        if index < len(weights):
+            a = a + layers[index + 1] @ weights[index].T
+        assert_allclose(layers[index], 1 / (1 + np.exp(-a)), atol=1e-9)
+
+
+def test_mean_field_is_near_the_posterior_where_weights_are_small(dbm, oracle):
+    dbm.components_ = [0.2 * W for W in dbm.components_]
+    X = all_visible(oracle)
+    small = oracle_of(dbm)
+    for index, layer in enumerate(dbm.mean_field(X).layers, start=1):
+        expected = [small.mean(index, {0: v}) for v in X]
+        assert_allclose(layer, expected, atol=2e-3)
+
+
+def test_mean_field_says_where_it_did_not_converge(dbm, oracle):
+    X = all_visible(oracle)
+    with pytest.warns(ConvergenceWarning, match=r"after 1 iter.*more max_iter"):
+        found = dbm.mean_field(X, max_iter=1, tol=1e-12)
+    assert not found.converged
+    assert found.n_iter == 1
+    assert found.change > 1e-12
+
+
+def test_transform_gives_the_layer_asked_for(dbm, oracle):
+    X = all_visible(oracle)
+    layers = dbm.mean_field(X).layers
+    assert_array_equal(dbm.transform(X), layers[-1])
+    for index, layer in enumerate(layers, start=1):
+        assert_array_equal(dbm.transform(X, layer=index), layer)
+    assert_array_equal(dbm.transform(X, layer="all"), np.concatenate(layers, axis=1))
+    for wrong in (0, len(layers) + 1, "top", 1.5):
+        with pytest.raises((ValueError, TypeError), match="layer"):
+            dbm.transform(X, layer=wrong)
+
+
+@pytest.mark.parametrize("method", ["transform", "score_samples", "reconstruct"])
+def test_rows_are_treated_one_by_one(dbm, oracle, method):
+    X = all_visible(oracle)
+    ask = getattr(dbm, method)
+    together = ask(X)
+    assert_allclose(ask(X[::-1])[::-1], together, rtol=1e-12)
+    assert_allclose(np.concatenate([ask(X[i : i + 1]) for i in range(16)]), together)
+    assert_array_equal(ask(X), together)
+
+
+def test_energy_is_the_definition(dbm, oracle):
+    layers = [x[::7] for x in oracle.layers]
+    assert_allclose(dbm.energy(layers[0], layers[1:]), oracle.energies[::7])
+    with pytest.raises(ValueError, match=r"hidden has 1 layers, .* list with one"):
+        dbm.energy(layers[0], layers[1:2])
+    with pytest.raises(ValueError, match=r"hidden\[1\] has shape"):
+        dbm.energy(layers[0], [layers[1], layers[1], *layers[3:]])
+
+
+def test_log_partition_by_both_methods(dbm, oracle):
+    assert_allclose(dbm.log_partition().value, oracle.log_z)
+    assert dbm.log_partition().method == "exact"
+    dbm._log_partitions = {}
+    found = dbm.log_partition("ais", n_betas=300)
+    assert found.lower < oracle.log_z < found.upper
+    assert found.upper - found.lower < 1.0
+    assert abs(found.value - oracle.log_z) < 5 * found.std_error
+
+
+def test_samples_have_the_distribution_of_the_model(dbm, oracle):
+    """Negative control: the distribution of another machine."""
+    n = len(dbm.intercepts_[0])
+    X = dbm.sample(20_000, n_gibbs_steps=60, random_state=0)
+    assert standard_errors(X, oracle.moments()[:n, :n]).max() < 5
+    dbm.components_ = [1.4 * W for W in dbm.components_]
+    assert standard_errors(X, oracle_of(dbm).moments()[:n, :n]).max() > 5
+
+
+def test_samples_given_some_units(dbm, oracle):
+    given = np.array([1.0, np.nan, 0.0, np.nan])
+    X = dbm.sample(20_000, n_gibbs_steps=60, given=given, random_state=0)
+    p = oracle.given({0: given})
+    x = oracle.layers[0]
+    assert standard_errors(X, x.T @ (p[:, None] * x)).max() < 5
+
+
+def test_impute_fills_in_conditional_means(dbm, oracle):
+    """Against enumeration, for chains long enough to tell it from the means."""
+    X = np.tile([[1.0, np.nan, 0.0, np.nan], [np.nan, 0.0, np.nan, 1.0]], (200, 1))
+    filled = dbm.impute(X, n_gibbs_steps=200, random_state=0)
+    assert_array_equal(filled[~np.isnan(X)], X[~np.isnan(X)])
+    for row in (0, 1):
+        values = filled[row::2]
+        error = values.std(axis=0) / np.sqrt(len(values)) + 1e-12
+        expected = oracle.mean(0, {0: X[row]})
+        assert (np.abs(values.mean(axis=0) - expected) < 5 * error).all()
+    assert_array_equal(filled, dbm.impute(X, n_gibbs_steps=200, random_state=0))
+
+
+def test_inverse_transform_goes_down_with_doubled_inner_weights(dbm):
+    layer = np.random.default_rng(0).uniform(size=(5, dbm.components_[-1].shape[0]))
+    found = dbm.inverse_transform(layer)
+    for index in reversed(range(len(dbm.components_))):
+        times = 2 if index > 0 else 1
+        a = times * layer @ dbm.components_[index] + dbm.intercepts_[index]
+        layer = 1 / (1 + np.exp(-a))
+    assert_allclose(found, layer)
+
+
+def test_reconstruct_goes_up_by_mean_field(dbm, oracle):
+    X = all_visible(oracle)
+    h = dbm.transform(X, layer=1)
+    a = h @ dbm.components_[0] + dbm.intercepts_[0]
+    assert_allclose(dbm.reconstruct(X), 1 / (1 + np.exp(-a)))
+    again = dbm.reconstruct(X, n_gibbs_steps=3)
+    assert_array_equal(again, dbm.reconstruct(X, n_gibbs_steps=3))
+    assert not np.allclose(again, dbm.reconstruct(X))
+
+
+def test_edited_parameters_count_at_once(dbm, oracle):
+    X = all_visible(oracle)
+    before = dbm.score_samples(X)
+    dbm.intercepts_[0] = dbm.intercepts_[0] + 1.0
+    after = oracle_of(dbm)
+    assert not np.allclose(dbm.score_samples(X), before)
+    assert_allclose(dbm.log_partition().value, after.log_z)
+
+
+def test_changed_sizes_do_not_matter_to_the_fitted_machine(dbm, oracle):
+    X = all_visible(oracle)
+    before = dbm.score_samples(X)
+    dbm.set_params(hidden_layer_sizes=(7, 6, 5, 4))
+    assert_array_equal(dbm.score_samples(X), before)
+
+
+# In the company of BernoulliRBM
+
+
+def test_without_weights_at_the_top_it_is_an_rbm():
+    X = patterns()
+    rbm = BernoulliRBM(3, random_state=0).fit(X)
+    dbm = fitted(X, (3, 2), n_iter=0)
+    dbm.components_ = [rbm.components_, np.zeros((2, 3))]
+    dbm.intercepts_ = [rbm.intercept_visible_, rbm.intercept_hidden_, np.zeros(2)]
+    assert_allclose(dbm.score_samples(X), rbm.score_samples(X))
+    assert_allclose(dbm.transform(X, layer=1), rbm.transform(X))
+    assert_allclose(dbm.transform(X), 0.5)
+    assert_allclose(dbm.reconstruct(X), rbm.reconstruct(X))
+    assert_allclose(dbm.log_partition().value, rbm.log_partition().value + np.log(4))
+
+
+@pytest.mark.parametrize("algorithm", ["pcd", "pt"])
+def test_with_one_hidden_layer_it_is_trained_as_an_rbm(algorithm):
+    """The same numbers, bit for bit; the pretraining is that of an RBM as well."""
+    X = patterns()
+    same = {"algorithm": algorithm, "n_iter": 4, "random_state": 0, "momentum": 0.5}
+    dbm = DBM(3, pretrain=False, learning_rate=0.1, n_gibbs_steps=1, **same).fit(X)
+    rbm = BernoulliRBM(3, **same).fit(X)
+    assert_array_equal(dbm.components_[0], rbm.components_)
+    assert_array_equal(dbm.intercepts_[0], rbm.intercept_visible_)
+    assert_array_equal(dbm.intercepts_[1], rbm.intercept_hidden_)
+    assert_array_equal(dbm.chains_[0], rbm.h_samples_)
+    assert dbm.history_ == rbm.history_
+    assert_array_equal(dbm.score_samples(X), rbm.score_samples(X))
+    pretrained = fitted(X, 3, n_iter=0)
+    seed = np.random.RandomState(pretrained._seed).randint(np.iinfo(np.int32).max)
+    rbm = BernoulliRBM(3, n_iter=3, random_state=int(seed)).fit(X)
+    assert_array_equal(pretrained.components_[0], rbm.components_)
+
+
+# Training
+
+
+def separate_patterns(n=300, seed=0):
+    """Noisy patterns of eight features, four kinds of them."""
+    rng = np.random.default_rng(seed)
+    kinds = np.array([[0, 0, 0, 0] * 2, [1, 1, 0, 0] * 2, [0, 1, 1, 0] * 2, [1] * 8])
+    X = kinds[rng.integers(0, 4, n)]
+    return (X ^ (rng.uniform(size=X.shape) < 0.05)).astype(float)
+
+
+def exact_likelihood(dbm, X):
+    oracle, rows = oracle_of(dbm), [tuple(row) for row in X]
+    known = {row: oracle.log_marginal({0: np.array(row)}) for row in set(rows)}
+    return np.mean([known[row] for row in rows])
+
+
+@pytest.mark.parametrize("algorithm", ["pcd", "pt"])
+@pytest.mark.parametrize("pretrain", [True, False])
+@pytest.mark.parametrize("centered", [True, False])
+def test_learns_what_independent_units_cannot(pretrain, centered, algorithm):
+    """Exact log-likelihoods of new rows, and the bound near below them."""
+    X, new = separate_patterns(), separate_patterns(seed=1)
+    p = X.mean(axis=0)
+    independent = np.mean((new * np.log(p) + (1 - new) * np.log(1 - p)).sum(axis=1))
+    dbm = DBM(
+        (3, 2),
+        pretrain=pretrain,
+        centered=centered,
+        algorithm=algorithm,
+        rbm=BernoulliRBM(n_iter=30, batch_size=20, n_gibbs_steps=5),
+        n_iter=100,
+        batch_size=20,
+        random_state=0,
+    ).fit(X)
+    found = exact_likelihood(dbm, new)
+    assert found > independent + 0.5
+    assert 0.0 <= found - dbm.score(new) < 0.3
+
+
+def test_pretraining_alone_makes_a_good_start():
+    X = separate_patterns()
+    rbm = BernoulliRBM(n_iter=50, batch_size=20, n_gibbs_steps=5)
+    start = DBM((3, 2), rbm=rbm, n_iter=0, random_state=0).fit(X)
+    blank = DBM((3, 2), pretrain=False, n_iter=0, random_state=0).fit(X)
+    assert start.history_ == {}
+    assert exact_likelihood(start, X) > exact_likelihood(blank, X) + 0.5
+    trained = DBM((3, 2), rbm=rbm, n_iter=20, batch_size=20, random_state=0).fit(X)
+    assert exact_likelihood(trained, X) > exact_likelihood(start, X)
+
+
+def test_chains_and_history():
+    dbm = fitted(sizes=(5, 4, 3), n_chains=7)
+    assert [x.shape for x in dbm.chains_] == [(7, 5), (7, 3)]
+    assert {0.0, 1.0} >= {v for x in dbm.chains_ for v in np.unique(x)}
+    assert dbm.n_iter_ == 3
+    assert {len(values) for values in dbm.history_.values()} == {3}
+    assert set(dbm.history_) == {
+        "mean_field_steps",
+        "reconstruction_error",
+        "mean_activation",
+        "dead_units",
+        "chain_error",
+        "gradient_norm",
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 0.01},
+        {"batch_size": 20},
+        {"algorithm": "pt"},
+        {"n_gibbs_steps": 1},
+        {"n_chains": 3},
+        {"n_mean_field_steps": 1},
+        {"mean_field_tol": 0.1},
+        {"momentum": 0.5},
+        {"weight_decay": 0.1},
+        {"l1_decay": 0.1},
+        {"max_norm": 0.1},
+        {"centered": False},
+        {"learning_rate_schedule": "constant"},
+        {"pretrain": False},
+        {"rbm": BernoulliRBM(n_iter=1)},
+        {"sparsity_target": 0.1},
+        {"early_stopping": True},
+        {"sample_inputs": True},
+        {"shuffle": False, "batch_size": 25},
+        {"random_state": 1},
+    ],
+    ids=str,
+)
+def test_every_parameter_counts(change):
+    X = 0.9 * patterns() + 0.05
+    one, other = fitted(X), fitted(X, **change)
+    pairs = zip(parameters(one), parameters(other), strict=True)
+    assert any(not np.allclose(x, y, rtol=1e-6, atol=0) for x, y in pairs)
+
+
+@pytest.mark.parametrize("pretrain", [True, False])
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 2)])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_a_weight_of_two_is_the_row_twice(container, sizes, pretrain):
+    """Exact where all rows are in one batch; here also a weight of zero."""
+    X = patterns(20)
+    weights = np.arange(20) % 3
+    repeated = X.repeat(weights, axis=0)
+    params = {"pretrain": pretrain, "shuffle": False}
+    one = fitted(container(X), sizes, sample_weight=weights, **params)
+    other = fitted(container(repeated), sizes, **params)
+    assert_same_model(one, other, rtol=1e-7, atol=1e-9)
+
+
+def test_partial_fit_starts_without_pretraining_and_goes_on():
+    X = patterns()
+    params = {"learning_rate_schedule": "constant", "momentum": 0.5}
+    whole = fitted(X, pretrain=False, **params)
+    steps = DBM((4, 3), rbm="never looked at", random_state=0, **params)
+    steps.set_params(rbm=None)
+    for _ in range(3):
+        steps = pickle.loads(pickle.dumps(steps)).partial_fit(X)
+    assert_same_model(steps, whole)
+    for x, y in zip(steps.chains_, whole.chains_, strict=True):
+        assert_array_equal(x, y)
+    assert steps.n_iter_ == 3
+
+
+@pytest.mark.parametrize("algorithm", ["pcd", "pt"])
+def test_warm_start_goes_on_without_pretraining(algorithm, monkeypatch):
+    X = patterns()
+    params = {"learning_rate_schedule": "constant", "algorithm": algorithm}
+    whole = fitted(X, n_iter=4, **params)
+    parts = fitted(X, n_iter=2, warm_start=True, **params)
+    monkeypatch.setattr(BernoulliRBM, "fit", None)
+    parts.fit(X)
+    assert_same_model(parts, whole)
+    assert parts.n_iter_ == 4
+    with pytest.raises(ValueError, match=r"sizes \(4, 3\).*set the parameter back"):
+        parts.set_params(hidden_layer_sizes=(4, 2)).fit(X)
+
+
+def test_refit_starts_anew():
+    X = patterns()
+    dbm = fitted(X)
+    before = [x.copy() for x in parameters(dbm)]
+    dbm.partial_fit(X).fit(X)
+    for x, y in zip(before, parameters(dbm), strict=True):
+        assert_array_equal(x, y)
+
+
+OVERFITTING = {
+    "learning_rate": 0.5,
+    "learning_rate_schedule": "constant",
+    "early_stopping": True,
+    "validation_fraction": 0.4,
+    "n_iter": 100,
+    "tol": 0.0,
+}
+
+
+def held_out_of(dbm, X):
+    stopping, _ = early_stopping.hold_out(
+        X, np.ones(len(X)), dbm.validation_fraction, 0.0, dbm._settings(dbm._seed)
+    )
+    return stopping.held_out[0].index
+
+
+def test_early_stopping_keeps_the_best_epoch():
+    X = patterns()
+    dbm = fitted(X, (8, 6), **OVERFITTING)
+    curve = dbm.history_["validation_log_likelihood"]
+    assert dbm.n_iter_ == len(curve) < 100
+    assert np.argmax(curve) == len(curve) - 1 - dbm.n_iter_no_change
+    held_out = X[held_out_of(dbm, X)]
+    # Scores run mean field further than training does.
+    assert_allclose(dbm.score(held_out), max(curve), atol=0.01)
+
+
+def test_held_out_rows_take_no_part_in_the_fit_or_the_pretraining():
+    X = patterns()
+    params = {**OVERFITTING, "n_iter": 1}
+    dbm = fitted(X, **params)
+    held_out = held_out_of(dbm, X)
+    assert len(held_out) == 24
+    X[held_out] = 1 - X[held_out]
+    other = fitted(X, **params)
+    assert_same_model(dbm, other)
+    assert dbm.history_ != other.history_
+
+
+def test_divergence_says_what_to_lower_and_leaves_the_model():
+    X = patterns().astype(np.float32)
+    dbm = fitted(X)
+    before = [x.copy() for x in parameters(dbm)]
+    dbm.set_params(learning_rate=1e60)
+    with pytest.raises(FloatingPointError, match=r"DBM diverged.*learning_rate"):
+        dbm.partial_fit(X)
+    dbm.set_params(learning_rate=0.1, rbm__learning_rate=1e60)
+    with pytest.raises(FloatingPointError, match="BernoulliRBM diverged"):
+        dbm.fit(X)
+    for x, y in zip(before, parameters(dbm), strict=True):
+        assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("after", [0, 3 + 3 + 1])
+def test_interruption_keeps_the_epochs_done(monkeypatch, after):
+    epoch, done = training.train_epoch, []
+
+    def interrupted(*args):
+        if len(done) == after:
+            done.append(1)
+            raise KeyboardInterrupt
+        done.append(1)
+        return epoch(*args)
+
+    monkeypatch.setattr(training, "train_epoch", interrupted)
+    dbm = DBM((4, 3), rbm=BernoulliRBM(n_iter=3), random_state=0)
+    if after == 0:
+        with pytest.raises(KeyboardInterrupt):
+            dbm.fit(patterns())
+        assert vars(dbm).keys() == vars(clone(dbm)).keys()
+    else:
+        with pytest.warns(UserWarning, match="after 1 epochs"):
+            dbm.fit(patterns())
+        assert dbm.n_iter_ == 1
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_and_infinity_are_refused(value):
+    X = patterns()
+    X[3, 2] = value
+    new, old = DBM((4, 3)), fitted()
+    for method in (new.fit, new.partial_fit, old.transform, old.score_samples):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
+            method(X)
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        new.set_params(pretrain=False).fit(X)
+    assert not hasattr(new, "n_features_in_")
+
+
+@pytest.mark.parametrize("sizes", [(), (4, 0), [[4, 3]], (4.5,), -1])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_impossible_sizes_are_refused(sizes, method):
+    dbm = DBM(sizes)
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        getattr(dbm, method)(patterns())
+    assert not hasattr(dbm, "n_features_in_")
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"algorithm": "cd"}, "algorithm"),
+        ({"rbm": LogisticRegression()}, "rbm"),
+        ({"rbm": [BernoulliRBM()]}, "1 machines.*2 layers"),
+        ({"rbm": [BernoulliRBM(), LogisticRegression()]}, "rbm.*BernoulliRBM"),
+        ({"rbm": BernoulliRBM(n_iter=-1)}, "n_iter"),
+        ({"n_mean_field_steps": 0}, "n_mean_field_steps"),
+        ({"mean_field_tol": -1.0}, "mean_field_tol"),
+    ],
+    ids=str,
+)
+def test_bad_parameters_are_errors_that_change_nothing(params, message):
+    X, dbm = patterns(), fitted()
+    before = [x.copy() for x in parameters(dbm)]
+    with pytest.raises(ValueError, match=message):
+        dbm.set_params(**params).fit(1 - X)
+    for x, y in zip(before, parameters(dbm), strict=True):
+        assert_array_equal(x, y)
+
+
+def test_partial_fit_refuses_early_stopping():
+    with pytest.raises(ValueError, match="partial_fit does not support"):
+        DBM((4, 3), early_stopping=True).partial_fit(patterns())
+
+
+@pytest.mark.parametrize("pretrain", [True, False])
+def test_values_outside_the_range_warn_once(pretrain):
+    with pytest.warns(UserWarning, match="ranges from 0 to 2") as record:
+        fitted(2 * patterns(), pretrain=pretrain)
+    assert len(record) == 1
+
+
+def test_verbose_prints_a_line_per_layer_and_epoch(capsys):
+    one = fitted(verbose=1, n_iter=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" = ")[0] for line in lines] == [
+        "[DBM] Layer 1 of 2, 6 x 4: reconstruction_error",
+        "[DBM] Layer 2 of 2, 4 x 3: pseudo_log_likelihood",
+        "[DBM] Iteration 1, reconstruction error",
+        "[DBM] Iteration 2, reconstruction error",
+    ]
+    assert_same_model(one, fitted(n_iter=2))
+
+
+# Containers, and within scikit-learn
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, bool])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csr_matrix])
+def test_every_container_and_dtype_gives_the_same_model(container, dtype):
+    X = patterns()
+    expected = fitted(X.astype(np.float32))
+    found = fitted(container(X.astype(dtype)))
+    assert_same_model(found, expected)
+    assert found.components_[0].dtype == np.float32
+    assert_allclose(found.transform(container(X)), expected.transform(X), rtol=1e-6)
+
+
+def test_a_model_in_double_precision_is_the_same_up_to_rounding():
+    X = patterns()
+    one, other = fitted(X), fitted(X.astype(np.float32))
+    assert one.components_[0].dtype == np.float64
+    assert_same_model(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "X", [np.ones((1, 4)), np.zeros((7, 3)), np.array([[0.0], [1.0], [1.0]])]
+)
+@pytest.mark.parametrize("pretrain", [True, False])
+def test_small_and_constant_data(X, pretrain):
+    dbm = fitted(X, (3, 2, 2), pretrain=pretrain, n_iter=20)
+    assert np.isfinite(dbm.score_samples(X)).all()
+    assert dbm.transform(X).shape == (len(X), 2)
+
+
+def test_grid_search_over_sizes_and_the_machine():
+    X = patterns(90)
+    y = X[:, 0].astype(int)
+    model = make_pipeline(
+        DBM(rbm=BernoulliRBM(n_iter=2), n_iter=2, random_state=0), LogisticRegression()
+    )
+    grid = {
+        "dbm__hidden_layer_sizes": [(3,), (4, 3)],
+        "dbm__rbm__learning_rate": [0.05, 0.1],
+    }
+    search = GridSearchCV(model, grid, cv=2).fit(X, y)
+    assert len(search.cv_results_["params"]) == 4
+    assert search.best_score_ > 0.5
+    by_bound = GridSearchCV(
+        fitted().set_params(rbm__n_iter=20), {"n_iter": [0, 30]}, cv=2
+    ).fit(X)
+    assert by_bound.best_params_ == {"n_iter": 30}
+
+
+def test_pickle_and_clone():
+    X = patterns()
+    dbm = fitted(X)
+    again = pickle.loads(pickle.dumps(dbm))
+    assert_array_equal(again.score_samples(X), dbm.score_samples(X))
+    assert_array_equal(again.sample(3, random_state=0), dbm.sample(3, random_state=0))
+    assert_same_model(again.partial_fit(X), dbm.partial_fit(X))
+    assert_same_model(clone(dbm).fit(X), fitted(X))
+
+
+def test_data_frames_name_their_columns():
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame(patterns(), columns=list("abcdef"))
+    dbm = fitted(X)
+    assert_array_equal(dbm.feature_names_in_, X.columns)
+    names = ["dbm0", "dbm1", "dbm2"]
+    assert list(dbm.get_feature_names_out()) == names
+    assert list(dbm.set_output(transform="pandas").transform(X)) == names
+    with pytest.raises(ValueError, match="feature names"):
+        dbm.transform(X[list("fedcba")])
