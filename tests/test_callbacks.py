@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skebm import DBN, BernoulliRBM, Checkpoint, DBNClassifier, HistoryMonitor
+from skebm import DBM, DBN, BernoulliRBM, Checkpoint, DBNClassifier, HistoryMonitor
 
 
 def digits():
@@ -28,17 +28,30 @@ def rbm_of(**params):
     return BernoulliRBM(**{"n_components": 8, "n_iter": 6, "random_state": 0, **params})
 
 
+def dbm_of(**params):
+    params = {"n_gibbs_steps": 1, **params}
+    return DBM(
+        (8, 6), rbm=rbm_of(n_iter=2), **{"n_iter": 6, "random_state": 0, **params}
+    )
+
+
+def arrays(machine):
+    """Parameters and chains."""
+    params, chains = machine._read_params(), machine._read_chains()
+    return [x for group in (*params, chains) for x in group if x is not None]
+
+
 def assert_same_fit(one, other):
     """All that a fit leaves, bit for bit, also what further training starts from."""
     assert one.history_ == other.history_
     names = set(vars(one)) - {"_skl_callbacks"}
     assert names == set(vars(other)) - {"_skl_callbacks"}
-    for name in ("components_", "intercept_hidden_", "intercept_visible_"):
-        assert_array_equal(getattr(one, name), getattr(other, name))
-    for rbm in (one, other):
-        rbm.set_params(early_stopping=False).partial_fit(digits()[0][:50])
-    assert_array_equal(one.components_, other.components_)
-    assert_array_equal(one.h_samples_, other.h_samples_)
+    for further in (False, True):
+        if further:
+            for machine in (one, other):
+                machine.set_params(early_stopping=False).partial_fit(digits()[0][:50])
+        for x, y in zip(arrays(one), arrays(other), strict=True):
+            assert_array_equal(x, y)
 
 
 class Watch:
@@ -126,13 +139,17 @@ def test_progress_bar(capsys):
         {"algorithm": "pt"},
     ],
 )
-@pytest.mark.parametrize("gaps", [False, True])
-def test_resumed_fit_is_the_same_bit_for_bit(params, gaps, tmp_path):
+@pytest.mark.parametrize("kind", ["rbm", "rbm with gaps", "dbm"])
+def test_resumed_fit_is_the_same_bit_for_bit(params, kind, tmp_path):
     X, _ = digits()
-    if gaps:
+    if kind == "rbm with gaps":
         X[::2, 10:30] = np.nan
     checkpoint = Checkpoint(tmp_path / "rbm", every=4)
-    rbm = rbm_of(**params)
+    if kind == "dbm":
+        # Contrastive divergence is for one hidden layer.
+        rbm = dbm_of(**{k: v for k, v in params.items() if v != "cd"})
+    else:
+        rbm = rbm_of(**params)
     if "warm_start" in params:
         rbm.fit(X)
     whole = pickle.loads(pickle.dumps(rbm)).fit(X)
@@ -140,7 +157,7 @@ def test_resumed_fit_is_the_same_bit_for_bit(params, gaps, tmp_path):
     saved = checkpoint.load()
     begun = 6 if "warm_start" in params else 0
     assert saved.n_iter_ == begun + 4 * ((whole.n_iter_ - begun) // 4)
-    assert saved.transform(X).shape == (300, 8)
+    assert saved.transform(X).shape == (300, 6 if kind == "dbm" else 8)
     assert_same_fit(checkpoint.resume(X), whole)
 
 
@@ -203,7 +220,15 @@ def test_bad_arguments_before_anything_is_done(tmp_path):
 LONG = {"n_iter": 300, "n_gibbs_steps": 2, "momentum": 0.5}
 
 
-def fit_or_resume(folder, begun):
+def deep():
+    return dbm_of(n_iter=100, momentum=0.5)
+
+
+def shallow():
+    return rbm_of(**LONG)
+
+
+def fit_or_resume(folder, begun, model):
     """The work of a process that gets killed."""
     X, _ = digits()
     checkpoint = Checkpoint(folder / "rbm", every=2)
@@ -211,20 +236,21 @@ def fit_or_resume(folder, begun):
     if checkpoint.path.exists():
         rbm = checkpoint.resume(X)
     else:
-        rbm = rbm_of(**LONG).set_callbacks(checkpoint).fit(X)
+        rbm = model().set_callbacks(checkpoint).fit(X)
     (folder / "unseen").write_bytes(pickle.dumps(rbm.set_callbacks()))
     (folder / "unseen").rename(folder / "result")
 
 
-def test_killed_at_random_moments_and_resumed(tmp_path):
+@pytest.mark.parametrize("model", [shallow, deep])
+def test_killed_at_random_moments_and_resumed(tmp_path, model):
     """20 times by SIGKILL, and each fit ends as one in peace. It may take several."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["skebm", __name__])
     rng, n_killed, result = np.random.default_rng(), 0, tmp_path / "result"
-    expected = rbm_of(**LONG).fit(digits()[0])
+    expected = model().fit(digits()[0])
     while n_killed < 20 or (tmp_path / "rbm").exists():
         begun = context.Event()
-        process = context.Process(target=fit_or_resume, args=(tmp_path, begun))
+        process = context.Process(target=fit_or_resume, args=(tmp_path, begun, model))
         process.start()
         assert begun.wait(60)
         if n_killed < 20:
@@ -261,6 +287,25 @@ def test_tasks_of_a_stack_and_of_what_is_fine_tuned():
     assert_array_equal(outer.fitted[3].predict(X), net.predict(X))
     losses = [row["loss"] for row in monitor.get_logs().data]
     assert losses == net.loss_curve_
+
+
+def test_tasks_of_a_deep_machine():
+    """A task per layer that is pretrained, and then one per epoch."""
+    X, _ = digits()
+    inner, monitor, outer = HistoryMonitor(), HistoryMonitor(), Watch()
+    dbm = dbm_of(n_iter=2)
+    dbm.rbm.set_callbacks(inner)
+    dbm.set_callbacks(outer, monitor).fit(X)
+    tasks = ["layer", "layer", "epoch", "epoch"]
+    pairs = [(kind, name) for name in tasks for kind in ("begin", "end")]
+    whole = ["setup", ("begin", "fit"), *pairs, ("end", "fit"), "teardown"]
+    assert outer.tasks == whole
+    assert outer.fitted[2].n_iter_ == 1
+    assert_array_equal(outer.fitted[3].transform(X), dbm.transform(X))
+    errors = [row["reconstruction_error"] for row in monitor.get_logs().data]
+    assert errors == dbm.history_["reconstruction_error"]
+    assert len([row for log in inner.get_logs(select="all") for row in log.data]) == 4
+    assert dbm_of().set_callbacks(Watch(stop_after=3)).fit(X).n_iter_ == 1
 
 
 def test_a_callback_stops_wake_sleep_and_fine_tuning():
