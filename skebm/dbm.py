@@ -10,12 +10,13 @@ from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BoltzmannMachineBase
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
-from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
+from .core.backend import blocks, float_dtype, namespace, take_rows
 from .core.machine import ODD, Params, energy
 from .core.pretraining import composed, copies, raised
 from .core.sampling import FINE, Inference, mean_field
@@ -64,7 +65,7 @@ class DBM(BoltzmannMachineBase):
     ----------
     hidden_layer_sizes : int or array-like of shape (n_layers,), default=(256, 256)
         Numbers of hidden units, from below.
-    learning_rate : float, default=0.05
+    learning_rate : float, default=0.1
         Step size of the joint training, in the first epoch if there is a schedule.
     batch_size : int, default=100
         Most rows per minibatch. The rows are divided into batches of nearly equal size.
@@ -216,7 +217,7 @@ class DBM(BoltzmannMachineBase):
         self,
         hidden_layer_sizes=(256, 256),
         *,
-        learning_rate=0.05,
+        learning_rate=0.1,
         batch_size=100,
         n_iter=10,
         algorithm="pcd",
@@ -365,8 +366,8 @@ class DBM(BoltzmannMachineBase):
             Rows, as visible units.
         layer : int or "all", default=None
             Which hidden layer, where 1 is the first; None is the top one. "all" puts
-            all of them side by side, from below. Names of features, and so data frames
-            as output, are those of the top layer.
+            all of them side by side, from below. For other layers than the top one, the
+            output is an array: names of features are those of the top layer.
 
         Returns
         -------
@@ -376,7 +377,8 @@ class DBM(BoltzmannMachineBase):
         Raises
         ------
         ValueError
-            If there is no such layer.
+            If there is no such layer, or if `set_output` asks for a data frame of
+            others than the top one.
 
         Warns
         -----
@@ -392,6 +394,13 @@ class DBM(BoltzmannMachineBase):
         else:
             check_scalar(layer, "layer", Integral, min_val=1, max_val=n_layers)
             chosen = slice(layer, layer + 1)
+        as_frame = _get_output_config("transform", self)["dense"] != "default"
+        if as_frame and layer != n_layers:
+            raise ValueError(
+                "set_output asks for a data frame, and there are names for the units "
+                "of the top layer alone. Take the others from mean_field(X).layers, or "
+                'set the output back by set_output(transform="default").'
+            )
         return self._posterior(X, "transform", chosen, FINE)[0]
 
     def mean_field(self, X, *, max_iter=FINE.max_steps, tol=FINE.tol):
@@ -446,24 +455,22 @@ class DBM(BoltzmannMachineBase):
     def _posterior(self, X, method, chosen, rule):
         """Layers of the posterior side by side; the most steps; the largest change."""
         X, machine = self._machine_for(X, method)
-        steps, changes = [], []
-
-        def up(v):
-            layers, n_steps, change = mean_field(machine, v, *rule)
-            steps.append(n_steps)
-            changes.append(change)
-            return namespace(v).concat(layers[chosen], axis=1)
-
-        found = by_blocks(up, X, float_dtype(X))
-        if max(changes) > rule.tol:
+        concat = namespace(machine.params.biases[0]).concat
+        parts, n_iter, change = [], 0, 0.0
+        for rows in blocks(X.shape[0]):
+            v = take_rows(X, rows, float_dtype(X))
+            layers, n_steps, last = mean_field(machine, v, *rule)
+            parts.append(concat(layers[chosen], axis=1))
+            n_iter, change = max(n_iter, n_steps), max(change, last)
+        if change > rule.tol:
             warnings.warn(
                 f"Mean field did not converge for all rows: after {rule.max_steps} "
-                f"iterations probabilities still change by {max(changes):.2g}, and the "
+                f"iterations probabilities still change by {change:.2g}, and the "
                 f"tolerance is {rule.tol:g}. Call mean_field with more max_iter.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        return found, max(steps), max(changes)
+        return concat(parts), n_iter, change
 
     def energy(self, X, hidden):
         """Energy of joint states of all layers, in nats.

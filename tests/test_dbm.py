@@ -615,5 +615,8 @@ def test_data_frames_name_their_columns():
     names = ["dbm0", "dbm1", "dbm2"]
     assert list(dbm.get_feature_names_out()) == names
     assert list(dbm.set_output(transform="pandas").transform(X)) == names
+    with pytest.raises(ValueError, match=r"top layer alone.*mean_field"):
+        dbm.transform(X, layer=1)
+    assert list(dbm.transform(X, layer=2)) == names
     with pytest.raises(ValueError, match="feature names"):
         dbm.transform(X[list("fedcba")])
