@@ -98,8 +98,7 @@ class DBM(BoltzmannMachineBase):
         Largest Euclidean norm of the weights of a hidden unit to the layer below. None
         means any.
     centered : bool, default=True
-        Whether the gradient is that of the centred machine [3]_ [4]_, without which a
-        deep machine hardly learns unless it is pretrained.
+        Whether the gradient is that of the centred machine [3]_ [4]_.
     learning_rate_schedule : {"constant", "linear"}, default="linear"
         "linear" lets the learning rate fall in even steps from epoch to epoch, towards
         zero after `n_iter` epochs. :meth:`partial_fit` always uses `learning_rate`.

@@ -453,7 +453,7 @@ def test_divergence_says_what_to_lower_and_leaves_the_model():
         assert_array_equal(x, y)
 
 
-@pytest.mark.parametrize("after", [0, 3 + 3 + 1])
+@pytest.mark.parametrize("after", [0, 2, 3 + 3 + 1])
 def test_interruption_keeps_the_epochs_done(monkeypatch, after):
     epoch, done = training.train_epoch, []
 
@@ -470,6 +470,11 @@ def test_interruption_keeps_the_epochs_done(monkeypatch, after):
         with pytest.raises(KeyboardInterrupt):
             dbm.fit(patterns())
         assert vars(dbm).keys() == vars(clone(dbm)).keys()
+    elif after == 2:  # of the first layer; the others follow
+        with pytest.warns(UserWarning, match="after 2 epochs"):
+            dbm.fit(patterns())
+        assert dbm.n_iter_ == 10
+        assert len(done) == 2 + 1 + 3 + 10
     else:
         with pytest.warns(UserWarning, match="after 1 epochs"):
             dbm.fit(patterns())

@@ -210,9 +210,11 @@ def lifted(machine, visible, stream):
     """
     if len(machine.units) == 2:
         return [visible, None]
-    layers = draw(machine, bottom_up(machine, visible), EVEN, stream)
-    layers[0] = visible
-    return [x if index % 2 == EVEN else None for index, x in enumerate(layers)]
+    layers = [visible] + [None] * (len(machine.units) - 1)
+    for index, mean in enumerate(bottom_up(machine, visible)):
+        if index > 0 and index % 2 == EVEN:
+            layers[index] = machine.units[index].sample(mean, stream)
+    return layers
 
 
 def visible_free_energy(machine, visible, inference):
