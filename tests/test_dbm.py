@@ -1,6 +1,7 @@
 """DBM as its users meet it."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -399,6 +400,22 @@ def test_refit_starts_anew():
         assert_array_equal(x, y)
 
 
+def test_parameters_may_change_between_partial_fits():
+    """What no longer fits starts anew, and the rest goes on."""
+    X, dbm = patterns(), fitted(n_chains=5)
+    changes = [
+        {"n_chains": 7},
+        {"algorithm": "pt"},
+        {"algorithm": "pcd", "momentum": 0.5},
+        {"momentum": 0.0, "centered": False, "sparsity_target": 0.1},
+    ]
+    for n_done, change in enumerate(changes, start=4):
+        dbm.set_params(**change).partial_fit(X)
+        assert dbm.n_iter_ == n_done
+        assert dbm.chains_[0].shape == (7, 4)
+    assert np.isfinite(dbm.score_samples(X)).all()
+
+
 OVERFITTING = {
     "learning_rate": 0.5,
     "learning_rate_schedule": "constant",
@@ -571,6 +588,19 @@ def test_a_model_in_double_precision_is_the_same_up_to_rounding():
     one, other = fitted(X), fitted(X.astype(np.float32))
     assert one.components_[0].dtype == np.float64
     assert_same_model(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("pretrain", [True, False])
+def test_memory_is_that_of_a_batch(pretrain):
+    """Of float copies of all rows, only the few hidden units of the next layer's."""
+    X = np.random.default_rng(0).integers(0, 2, (20_000, 200), dtype=np.uint8)
+    tracemalloc.start()
+    dbm = fitted(X, n_iter=1, pretrain=pretrain, rbm=BernoulliRBM(n_iter=1))
+    dbm.score_samples(X)
+    dbm.transform(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < X.size
 
 
 @pytest.mark.parametrize(
