@@ -655,3 +655,13 @@ def test_data_frames_name_their_columns():
     assert list(dbm.transform(X, layer=2)) == names
     with pytest.raises(ValueError, match="feature names"):
         dbm.transform(X[list("fedcba")])
+
+
+def test_skops_round_trip():
+    skops = pytest.importorskip("skops.io")
+    dbm = fitted(momentum=0.5)
+    data = skops.dumps(dbm)
+    unknown = skops.get_untrusted_types(data=data)
+    assert set(unknown) == {"skebm.dbm.DBM", "skebm.rbm.BernoulliRBM"}
+    loaded = skops.loads(data, trusted=unknown)
+    assert_same_model(dbm.partial_fit(patterns()), loaded.partial_fit(patterns()))
