@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -655,6 +656,41 @@ def test_data_frames_name_their_columns():
     assert list(dbm.transform(X, layer=2)) == names
     with pytest.raises(ValueError, match="feature names"):
         dbm.transform(X[list("fedcba")])
+
+
+def answers(X, gaps, **params):
+    """What all methods say, from a machine that has been through all ways of a fit."""
+    dbm = fitted(X, (5, 4, 3), **params)
+    dbm.set_params(early_stopping=False).partial_fit(X)
+    dbm.set_params(warm_start=True).fit(X)
+    hidden = [x[:4, ...] for x in dbm.mean_field(X).layers]
+    return [
+        *dbm.components_,
+        *hidden,
+        dbm.transform(X, layer="all"),
+        dbm.inverse_transform(dbm.transform(X)),
+        dbm.reconstruct(X, n_gibbs_steps=2),
+        dbm.score_samples(X),
+        dbm.energy(X[:4, ...], hidden),
+        dbm.sample(3, given=gaps[0, :], random_state=0),
+        dbm.impute(gaps, n_gibbs_steps=20, random_state=0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"early_stopping": True}, {"algorithm": "pt", "sample_inputs": True}]
+)
+def test_every_method_takes_tensors(params):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("scipy", "1.14")
+    X = patterns()
+    gaps = np.where(np.arange(6) % 3, X[:5], np.nan)
+    expected = answers(X, gaps, **params)
+    with config_context(array_api_dispatch=True):
+        found = answers(torch.asarray(X), torch.asarray(gaps), **params)
+    for x, y in zip(found, expected, strict=True):
+        assert isinstance(x, torch.Tensor)
+        assert_allclose(x.numpy(), y, atol=1e-9)
 
 
 def test_skops_round_trip():
