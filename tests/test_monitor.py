@@ -55,14 +55,22 @@ def test_measures_of_a_deep_machine():
     assert_allclose(measured["chain_error"], np.linalg.norm(off) / 2)
 
 
-def test_no_pseudo_likelihood_of_units_that_are_not_binary():
+def test_sums_are_measured_as_the_means_of_their_copies():
+    """And without a pseudo-likelihood, which is for binary units."""
     machine, oracle = random_machine((4, 3))
-    machine = machine._replace(units=(Binomial(2), machine.units[1]))
-    watched = monitor.Watched(np.arange(9), np.arange(4))
-    measured = monitor.measure(
-        machine, 2.0 * oracle.layers[0], watched, [None, oracle.layers[1]]
-    )
+    machine = machine._replace(units=(Binomial(2), Binomial(2)))
+    X, chains = oracle.layers[0], [None, 2.0 * oracle.layers[1][::7]]
+    watched = monitor.Watched(np.arange(len(X)), np.arange(4))
+    measured = monitor.measure(machine, 2.0 * X, watched, chains)
     assert "pseudo_log_likelihood" not in measured
+    (W,), (b, c) = machine.params
+    up = 1 / (1 + np.exp(-(2 * X @ W + c)))
+    down = 1 / (1 + np.exp(-(2 * up @ W.T + b)))
+    assert_allclose(measured["mean_activation"], up.mean())
+    assert_allclose(measured["reconstruction_error"], np.mean((X - down) ** 2))
+    p = 1 / (1 + np.exp(-(chains[1] @ W.T + b)))
+    off = p.mean(axis=0) - X.mean(axis=0)
+    assert_allclose(measured["chain_error"], np.linalg.norm(off) / 2)
 
 
 def test_mean_gradient_norm():

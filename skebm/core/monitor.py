@@ -29,6 +29,11 @@ def watch(n_rows, n_units, stream):
     return Watched(rows, stream.permutation(n_units)[: max(1, n_units // UNIT_SHARE)])
 
 
+def shares(kind, x):
+    """States or means as shares of the largest state: of a sum, the mean of a copy."""
+    return x / (kind.n_states(1) - 1)
+
+
 def measure(machine, X, watched, chains, inference=USUAL):
     """Numbers for the history, as floats: means over the watched rows, mostly.
 
@@ -41,20 +46,29 @@ def measure(machine, X, watched, chains, inference=USUAL):
     rows = take_rows(X, watched.rows, machine.params.biases[0].dtype)
     xp = namespace(rows)
     up = mean_field(machine, rows, *inference)
-    down, dreamt = visible_mean(machine, up.layers), visible_mean(machine, chains)
-    off = xp.mean(dreamt, axis=0) - xp.mean(rows, axis=0)
-    hidden = xp.concat(up.layers[1:], axis=1)
+    visible, *kinds = machine.units
+    seen, down, dreamt = (
+        shares(visible, x)
+        for x in (
+            rows,
+            visible_mean(machine, up.layers),
+            visible_mean(machine, chains),
+        )
+    )
+    off = xp.mean(dreamt, axis=0) - xp.mean(seen, axis=0)
+    pairs = zip(kinds, up.layers[1:], strict=True)
+    hidden = xp.concat([shares(kind, x) for kind, x in pairs], axis=1)
     dead = xp.astype(xp.std(hidden, axis=0) < DEAD_SPREAD, rows.dtype)
     measured = {}
     if len(machine.units) > 2:
         measured["mean_field_steps"] = float(up.n_steps)
-    elif machine.units[0].n_states(1) == 2:
+    elif visible.n_states(1) == 2:
         log_likelihood = pseudo_log_likelihood(machine, rows, watched.units)
         scale = rows.shape[1] / watched.units.shape[0]
         measured["pseudo_log_likelihood"] = scale * float(xp.mean(log_likelihood))
     return {
         **measured,
-        "reconstruction_error": float(xp.mean((rows - down) ** 2)),
+        "reconstruction_error": float(xp.mean((seen - down) ** 2)),
         "mean_activation": float(xp.mean(hidden)),
         "dead_units": float(xp.sum(dead)),
         "chain_error": float(xp.mean(off**2)) ** 0.5,
