@@ -36,7 +36,7 @@ from .core.machine import Params
 from .core.network import (
     Dropout,
     Network,
-    hidden_layers,
+    top_layer,
     output_field,
 )
 from .core.training import Diverged
@@ -87,7 +87,7 @@ def network_fields(params, X):
     """Total inputs of the outputs of a network, (n_samples, n_outputs)."""
 
     def fields(rows):
-        return output_field(params, hidden_layers(params, rows)[-1])
+        return output_field(params, top_layer(params, rows))
 
     return by_blocks(fields, X, params.biases[0].dtype)
 
@@ -510,7 +510,7 @@ class FineTunedNetwork(
         X = self._rows(X, "transform")
         dtype = float_dtype(X)
         params = self._params(dtype)
-        return by_blocks(lambda v: hidden_layers(params, v)[-1], X, dtype)
+        return by_blocks(lambda v: top_layer(params, v), X, dtype)
 
     @property
     def components_(self):

@@ -8,7 +8,7 @@ from sklearn import clone
 from sklearn.utils._param_validation import Interval
 
 from ._validation import draw_seed
-from .core.backend import blocks, by_blocks, float_dtype, take_rows
+from .core.backend import Subset, by_blocks, float_dtype, zeros
 from .rbm import BernoulliRBM
 
 HIDDEN_LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
@@ -79,23 +79,29 @@ def report(name, rbm, index, n_layers):
 
 
 def features(rbms, raised, rows):
-    """What fitted machines make of the rows; on disk for rows that lie there."""
+    """What fitted machines make of the rows."""
     if not rbms:
         return rows
     dtype = float_dtype(rows)
     machines = [rbm._machine(dtype) for rbm in rbms]
-    if not is_on_disk(rows):
-        return by_blocks(lambda v: raised(machines, v), rows, dtype)
-    shape = (rows.shape[0], rbms[-1].components_.shape[0])
-    with tempfile.TemporaryFile() as file:  # gone once it is no longer mapped
-        result = np.memmap(file, dtype, "w+", shape=shape)
-    for block in blocks(shape[0]):
-        result[block] = raised(machines, take_rows(rows, block, dtype))
-    return result
+    return computed(lambda v: raised(machines, v), rows, dtype)
+
+
+def computed(function, rows, dtype):
+    """`function` of all rows, a block at a time; on disk for rows that lie there."""
+    return by_blocks(function, rows, dtype, on_disk if is_on_disk(rows) else zeros)
+
+
+def on_disk(shape, x):
+    """Zeros like `x` in a file that is gone once it is no longer mapped."""
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, x.dtype, "w+", shape=shape)
 
 
 def is_on_disk(X):
-    """Whether X is a memory map, or a view of one."""
+    """Whether X is a memory map, or a view of one, or some rows of it."""
+    while isinstance(X, Subset):
+        X = X.X
     while isinstance(X, np.ndarray):
         if isinstance(X, np.memmap):
             return True

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import BoltzmannMachineBase
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
-from .core.backend import blocks, float_dtype, namespace, take_rows
+from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
 from .core.machine import ODD, Params, energy
 from .core.pretraining import composed, copies, raised
 from .core.sampling import FINE, Inference, mean_field
@@ -43,6 +43,35 @@ class MeanField(NamedTuple):
     n_iter: int
     change: float
     converged: bool
+
+
+class Posterior:
+    """Layers of the posterior side by side, for one block of rows after the other.
+
+    It remembers the most steps that a row took, and the largest last change.
+    """
+
+    def __init__(self, machine, chosen, rule):
+        self.machine, self.chosen, self.rule = machine, chosen, rule
+        self.n_steps, self.change = 0, 0.0
+
+    def __call__(self, visible):
+        layers, n_steps, change = mean_field(self.machine, visible, *self.rule)
+        self.n_steps = max(self.n_steps, n_steps)
+        self.change = max(self.change, change)
+        return namespace(visible).concat(layers[self.chosen], axis=1)
+
+    def warn(self):
+        """Warn if mean field did not converge for some of the rows so far."""
+        if self.change > self.rule.tol:
+            warnings.warn(
+                f"Mean field did not converge for all rows: after "
+                f"{self.rule.max_steps} iterations probabilities still change by "
+                f"{self.change:.2g}, and the tolerance is {self.rule.tol:g}. Call "
+                "mean_field with more max_iter.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
 
 class DBM(BoltzmannMachineBase):
@@ -454,22 +483,10 @@ class DBM(BoltzmannMachineBase):
     def _posterior(self, X, method, chosen, rule):
         """Layers of the posterior side by side; the most steps; the largest change."""
         X, machine = self._machine_for(X, method)
-        concat = namespace(machine.params.biases[0]).concat
-        parts, n_iter, change = [], 0, 0.0
-        for rows in blocks(X.shape[0]):
-            v = take_rows(X, rows, float_dtype(X))
-            layers, n_steps, last = mean_field(machine, v, *rule)
-            parts.append(concat(layers[chosen], axis=1))
-            n_iter, change = max(n_iter, n_steps), max(change, last)
-        if change > rule.tol:
-            warnings.warn(
-                f"Mean field did not converge for all rows: after {rule.max_steps} "
-                f"iterations probabilities still change by {change:.2g}, and the "
-                f"tolerance is {rule.tol:g}. Call mean_field with more max_iter.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        return concat(parts), n_iter, change
+        posterior = Posterior(machine, chosen, rule)
+        found = by_blocks(posterior, X, float_dtype(X))
+        posterior.warn()
+        return found, posterior.n_steps, posterior.change
 
     def energy(self, X, hidden):
         """Energy of joint states of all layers, in nats.

@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from skebm.core import backend
 from skebm.core.backend import (
+    Beside,
     Subset,
     by_blocks,
     c_ordered_copy,
@@ -109,3 +110,17 @@ def test_c_ordered_copy_of_any_order():
 def test_is_finite(bad):
     assert is_finite(np.array([0.0, 1e300]))
     assert not is_finite(np.array([0.0, bad]))
+
+
+def test_rows_of_matrices_side_by_side(rng):
+    X, q = sparse.csr_array(rng.integers(0, 2, (9, 3))), rng.uniform(size=(9, 2))
+    both, expected = Beside(X, q), np.concatenate([X.toarray(), q], axis=1)
+    assert both.shape == (9, 5)
+    index = np.array([5, 0, 8])
+    for rows, found in [
+        (slice(2, 4), take_rows(both, slice(2, 4), np.float64)),
+        (index, take_rows(both, index, np.float64)),
+        (index[1:], take_rows(Subset(both, index), slice(1, 3), np.float64)),
+    ]:
+        assert_array_equal(found, expected[rows])
+    assert take_rows(both, index, np.float32).dtype == np.float32

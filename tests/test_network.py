@@ -5,14 +5,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skebm.core import network as net
 from skebm.core.machine import Params
+from skebm.core.sampling import mean_field
 from skebm.core.streams import Purpose, stream
 
-from .machines import NAMESPACES, asarray_of
+from .machines import NAMESPACES, asarray_of, random_machine
 
 COMBINATIONS = [
     net.Network(net.Softmax(), net.cross_entropy),
@@ -79,6 +80,63 @@ def test_descent_is_minus_the_numerical_gradient(network, dropout, sizes, rng):
     assert max(np.abs(x).max() for x in found) > 1e-3
 
 
+def with_inputs_beside(sizes, beside, rng):
+    """Params where some layers also get values from further columns of the input."""
+    W, b = random_params(sizes, rng)
+    weights = tuple(
+        np.concatenate([x, rng.normal(size=(n, x.shape[1]))])
+        for x, n in zip(W, beside, strict=True)
+    )
+    return Params(weights, b)
+
+
+BESIDE = [(5, 0, 0), (0, 2, 0), (5, 2, 0), (3, 2, 4)]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("dropout", [(0.0, 0.0), (0.3, 0.5)])
+def test_descent_where_layers_have_inputs_beside(dropout, beside, rng):
+    params, network = with_inputs_beside((4, 5, 3, 3), beside, rng), COMBINATIONS[0]
+    rows, weights = rng.uniform(size=(6, 4 + sum(beside))), rng.uniform(size=6)
+    y = targets_for(network.output, 6, 3, rng)
+
+    def computed():
+        draws = stream(3, Purpose.DROPOUT, rows)
+        rates = net.Dropout(*dropout)
+        return net.descent(network, params, rows, y, weights, rates, draws)
+
+    _, step = computed()
+    expected = numerical(lambda: computed()[0], params)
+    for x, slope in zip([x for g in step for x in g], expected, strict=True):
+        assert_allclose(-x, slope, atol=1e-6 * max(1.0, np.abs(slope).max()))
+        assert np.abs(x).max() > 1e-4
+
+
+def test_layers_share_out_the_further_columns_from_below(rng):
+    params = with_inputs_beside((4, 5, 3, 3), (3, 2, 0), rng)
+    rows = rng.uniform(size=(6, 9))
+    v, q1, q2 = rows[:, :4], rows[:, 4:7], rows[:, 7:]
+    (W1, W2, _), (b1, b2, _) = params
+    h = expit(v @ W1[:4] + q1 @ W1[4:] + b1)
+    top = expit(h @ W2[:5] + q2 @ W2[5:] + b2)
+    assert_allclose(net.top_layer(params, rows), top)
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 2), (4, 5, 3, 2)])
+def test_the_network_of_a_machine_starts_where_mean_field_stands(sizes, rng):
+    machine, _ = random_machine(sizes)
+    v = rng.uniform(size=(7, 4))
+    layers = mean_field(machine, v, 1000, 1e-14).layers
+    hidden = net.unrolled(machine.params)
+    sized = Params((*hidden.weights, np.zeros((sizes[-1], 1))), (*hidden.biases, 0.0))
+    rows = np.concatenate([v, *layers[2:]], axis=1)
+    found = net.layers_below(sized, rows)
+    for x, mean in zip(found[1:], layers[1:], strict=True):
+        assert_allclose(x[:, : mean.shape[1]], mean, atol=1e-12)
+    above = layers[2:] + [np.zeros((7, 0))]
+    assert_allclose(found[0], np.concatenate([v, above[0]], axis=1))
+
+
 @pytest.mark.parametrize("rows", [5, 200])
 def test_outputs_are_those_of_scikit_learn(rows, rng):
     X = rng.uniform(size=(200, 4))
@@ -86,8 +144,8 @@ def test_outputs_are_those_of_scikit_learn(rows, rng):
     mlp = MLPClassifier((5, 3), activation="logistic", tol=1e9)
     mlp.fit(X, y)
     params = Params(tuple(mlp.coefs_), tuple(mlp.intercepts_))
-    layers = net.hidden_layers(params, X[:rows])
-    a = net.output_field(params, layers[-1])
+    top = net.top_layer(params, X[:rows])
+    a = net.output_field(params, top)
     assert_allclose(net.Softmax().mean(a), mlp.predict_proba(X[:rows]))
     losses, _ = net.cross_entropy(net.Softmax(), a, np.eye(3)[y[:rows]])
     expected = -mlp.predict_log_proba(X[:rows])[np.arange(rows), y[:rows]]
@@ -95,8 +153,8 @@ def test_outputs_are_those_of_scikit_learn(rows, rng):
     other = MLPRegressor(hidden_layer_sizes=(5,), activation="logistic", tol=1e9)
     other.fit(X, y)
     params = Params(tuple(other.coefs_), tuple(other.intercepts_))
-    layers = net.hidden_layers(params, X[:rows])
-    assert_allclose(net.output_field(params, layers[-1])[:, 0], other.predict(X[:rows]))
+    top = net.top_layer(params, X[:rows])
+    assert_allclose(net.output_field(params, top)[:, 0], other.predict(X[:rows]))
 
 
 def test_large_inputs_do_not_overflow():

@@ -81,17 +81,28 @@ class Scaled:
         self.shape = X.shape
 
 
+class Beside:
+    """Matrices side by side; they are put together for the rows that are taken."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+        self.shape = (parts[0].shape[0], sum(part.shape[1] for part in parts))
+
+
 def take_rows(X, rows, dtype):
     """Rows of a dense or sparse matrix as a dense float array, (n_rows, n_columns).
 
     Only these rows are ever converted, so `X` may be a memory map of small integers, or
-    a `Subset` of it, or `Scaled`. `rows` is a slice, or an array of indices of the
+    a `Subset` of it, or `Scaled`, or `Beside` others. `rows` is a slice, or an array of indices of the
     namespace of X.
     """
     if isinstance(X, Subset):
         return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)
     if isinstance(X, Scaled):
         return X.factor * take_rows(X.X, rows, dtype)
+    if isinstance(X, Beside):
+        parts = [take_rows(part, rows, dtype) for part in X.parts]
+        return namespace(parts[0]).concat(parts, axis=1)
     if sparse.issparse(X):
         return X[rows].toarray().astype(dtype, copy=False)
     xp = namespace(X)
@@ -109,13 +120,16 @@ def blocks(n_rows):
         yield slice(start, min(start + BLOCK_ROWS, n_rows))
 
 
-def by_blocks(function, X, dtype):
-    """`function` of all rows of X, a block of dense float rows at a time."""
+def by_blocks(function, X, dtype, new=zeros):
+    """`function` of all rows of X, a block of dense float rows at a time.
+
+    `new` makes the array for all of them, from its shape and the first block.
+    """
     result = None
     for rows in blocks(X.shape[0]):
         part = function(take_rows(X, rows, dtype))
         if result is None:
-            result = zeros((X.shape[0], *part.shape[1:]), part)
+            result = new((X.shape[0], *part.shape[1:]), part)
         result[rows, ...] = part
     return result
 

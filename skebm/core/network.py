@@ -3,8 +3,13 @@
 Its params are `Params` with the weights (n_l, n_{l+1}) between neighbouring layers and
 the biases (n_{l+1},) of all layers but the input: the upward half of a stack of
 machines, with an output layer on top.
+
+Weights with more rows than the layer below has units take the values beside it, too:
+further columns of the input, which the layers share out from below. The network of a
+deep machine has them.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from .backend import namespace, sigmoid, softplus, times_transposed
@@ -128,15 +133,46 @@ def drop(x, share, stream):
     return x * kept
 
 
-def hidden_layers(params, rows, dropout=None, stream=None):
-    """The rows and the hidden layers above them, from below."""
+def unrolled(params):
+    """Hidden layers that make a mean-field update, from the params of a machine.
+
+    Each takes the layer below and, but for the top one, the means q of the layer above
+    it beside that, which are columns of the input:
+
+        h_l = sigmoid(h_{l-1} W_{l-1} + q_{l+1} W_l^T + b_l)
+
+    So at a fixed point of mean field it gives the layers of that [Salakhutdinov &
+    Hinton 2009].
+    """
+    weights = list(params.weights)
+    for index, (W, above) in enumerate(pairwise(params.weights)):
+        weights[index] = namespace(W).concat([W, above.T])
+    return Params(tuple(weights), params.biases[1:])
+
+
+def layers_below(params, rows, dropout=None, stream=None):
+    """What each layer gets, from below: (n_rows, rows of its weights)."""
     dropout = dropout or Dropout()
-    layers = [drop(rows, dropout.visible, stream)]
-    for W, b in zip(params.weights[:-1], params.biases[:-1], strict=True):
+    rows = drop(rows, dropout.visible, stream)
+    used = params.weights[0].shape[0]
+    layers = [rows[:, :used]]
+    for W, b, W_above in zip(
+        params.weights[:-1], params.biases[:-1], params.weights[1:], strict=True
+    ):
         a = layers[-1] @ W
         a += b
-        layers.append(drop(sigmoid(a), dropout.hidden, stream))
+        x = drop(sigmoid(a), dropout.hidden, stream)
+        n_beside = W_above.shape[0] - b.shape[0]
+        if n_beside > 0:
+            beside = rows[:, used : used + n_beside]
+            x, used = namespace(x).concat([x, beside], axis=1), used + n_beside
+        layers.append(x)
     return layers
+
+
+def top_layer(params, rows):
+    """The top hidden layer, (n_rows, n_units), from rows of the input."""
+    return layers_below(params, rows)[-1]
 
 
 def output_field(params, below):
@@ -153,7 +189,7 @@ def descent(network, params, rows, targets, row_weights, dropout=None, stream=No
     """
     xp = namespace(rows)
     dropout = dropout or Dropout()
-    layers = hidden_layers(params, rows, dropout, stream)
+    layers = layers_below(params, rows, dropout, stream)
     a = output_field(params, layers[-1])
     losses, slope = network.loss(network.output, a, targets)
     slope = slope * -row_weights[:, None]
@@ -163,7 +199,9 @@ def descent(network, params, rows, targets, row_weights, dropout=None, stream=No
         weights.append(x.T @ slope)
         biases.append(xp.sum(slope, axis=0))
         if index > 0:
-            slope = times_transposed(slope, params.weights[index])
+            n_below = params.biases[index - 1].shape[0]
+            slope = times_transposed(slope, params.weights[index][:n_below, ...])
+            x = x[:, :n_below]
             # x = mask * sigmoid(a) / kept, so that the mask need not be remembered:
             # the slope mask * sigmoid(a) * (1 - sigmoid(a)) / kept is this.
             slope *= x
