@@ -4,7 +4,7 @@ from ._callbacks import Checkpoint, HistoryMonitor
 from .dbm import DBM
 from .dbn import DBN
 from .rbm import BernoulliRBM
-from .supervised import DBNClassifier, DBNRegressor
+from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
 
 __version__ = "0.1.0.dev0"
 
@@ -13,6 +13,7 @@ __all__ = [
     "DBN",
     "BernoulliRBM",
     "Checkpoint",
+    "DBMClassifier",
     "DBNClassifier",
     "DBNRegressor",
     "HistoryMonitor",

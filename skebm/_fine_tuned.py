@@ -1,4 +1,4 @@
-"""Networks that are fine-tuned from a deep belief network: what estimators share."""
+"""Networks that are fine-tuned from a generative model: what estimators share."""
 
 import functools
 import time
@@ -16,11 +16,9 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
-    _check_feature_names,
     _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
@@ -28,19 +26,14 @@ from sklearn.utils.validation import (
 
 from ._base import SCHEDULES
 from ._callbacks import CallbackSupportMixin
-from ._stacking import layer_sizes
+from ._origins import check_columns
+from ._stacking import HIDDEN_LAYER_SIZES, computed, layer_sizes
 from ._validation import check_rows, draw_seed, record_features
 from .core import fine_tuning, optimise
-from .core.backend import Subset, by_blocks, float_dtype
+from .core.backend import Beside, Subset, by_blocks, float_dtype, namespace
 from .core.machine import Params
-from .core.network import (
-    Dropout,
-    Network,
-    top_layer,
-    output_field,
-)
+from .core.network import Dropout, Network, output_field, top_layer
 from .core.training import Diverged
-from .dbn import DBN
 
 
 class Targets(NamedTuple):
@@ -64,7 +57,7 @@ class Job(NamedTuple):
     """A fit: what stays the same from epoch to epoch.
 
     `given` are the X and y that callbacks see, `data` and `held_out` the rows, values
-    and weights to fit to and to score.
+    and weights to fit to and to score, `model` is what the network began with.
     """
 
     given: tuple
@@ -72,7 +65,7 @@ class Job(NamedTuple):
     held_out: tuple | None
     settings: fine_tuning.Settings
     targets: Targets
-    dbn: DBN
+    model: object
 
 
 class Run(NamedTuple):
@@ -83,20 +76,14 @@ class Run(NamedTuple):
     scores: list
 
 
+def fields(params, rows):
+    """Total inputs of the outputs of a network, (n_rows, n_outputs)."""
+    return output_field(params, top_layer(params, rows))
+
+
 def network_fields(params, X):
-    """Total inputs of the outputs of a network, (n_samples, n_outputs)."""
-
-    def fields(rows):
-        return output_field(params, top_layer(params, rows))
-
-    return by_blocks(fields, X, params.biases[0].dtype)
-
-
-def recognition(dbn, dtype):
-    """The weights upwards and hidden biases of a deep belief network."""
-    machines = [rbm._machine(dtype).params for rbm in dbn.rbms_]
-    weights = tuple(params.weights[0] for params in machines)
-    return Params(weights, tuple(params.biases[1] for params in machines))
+    """The same of all rows, which have what the network gets beside them."""
+    return by_blocks(lambda rows: fields(params, rows), X, params.biases[0].dtype)
 
 
 def goes_in_batches(estimator):
@@ -110,12 +97,13 @@ class FineTunedNetwork(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Pretraining, and fine-tuning by backpropagation, whatever the targets are."""
+    """Pretraining, and fine-tuning by backpropagation, whatever the targets are.
+
+    `_origin`, which each estimator has, says what the network is made from.
+    """
 
     _parameter_constraints: dict = {
-        "hidden_layer_sizes": DBN._parameter_constraints["hidden_layer_sizes"],
-        "rbm": DBN._parameter_constraints["rbm"],
-        "dbn": [HasMethods(["fit", "transform"]), None],
+        "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
         "solver": [StrOptions({"adam", "sgd", "lbfgs"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
@@ -135,10 +123,10 @@ class FineTunedNetwork(
         "random_state": ["random_state"],
     }
 
-    # The machines check their own parameters when they are fitted.
+    # What is pretrained checks its own parameters when it is fitted.
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None):
-        """Pretrain a deep belief network, and fine-tune it to predict y.
+        """Pretrain on the rows, and fine-tune to predict y.
 
         Parameters
         ----------
@@ -225,20 +213,24 @@ class FineTunedNetwork(
         context = self._init_callback_context(max_subtasks=2)
         context.call_on_fit_task_begin(estimator=self, X=X_given, y=y)
         if going_on:
-            dbn = self.dbn_
+            model = self._model()
         else:
-            dbn = self._pretrained(X_given, X, weights, seed, context)
+            model = self._pretrained(X_given, X, weights, seed, context)
+        data, held_out = (
+            part and (self._with_beside(model, part[0], dtype), *part[1:])
+            for part in (data, held_out)
+        )
         if going_on:
             state = self._resume(settings, method)
         else:
             params = fine_tuning.with_output(
-                recognition(dbn, dtype), settings.network.output, *data[1:]
+                self._origin.hidden(model, dtype), settings.network.output, *data[1:]
             )
             state = fine_tuning.State(params, settings.optimiser.init(params), 0)
         run = Run(state, [], [])
         if going_on:
             run = Run(state, self.loss_curve_, self.validation_scores_ or [])
-        job = Job((X_given, y), data, held_out, settings, targets, dbn)
+        job = Job((X_given, y), data, held_out, settings, targets, model)
         if goes_in_batches(self):
             run = self._descend(run, job, method, context)
         else:
@@ -412,45 +404,36 @@ class FineTunedNetwork(
         )
 
     def _pretrained(self, X_given, X, sample_weight, seed, context):
-        """The deep belief network to start from: as it is given, or fitted to X."""
-        if self.dbn is not None and self.rbm is not None:
-            raise ValueError(
-                "Both dbn and rbm are given, but rbm is for the network that is made "
-                "where dbn is None. Set one of them to None."
-            )
-        if self.dbn is None:
-            dbn = DBN(
-                self.hidden_layer_sizes,
-                rbm=self.rbm,
-                verbose=self.verbose,
-                random_state=seed,
-            )
+        """The model to start from: as it is given, or fitted to X."""
+        model = self._origin.given(self)
+        if model is None:
+            model = self._origin.new(self, seed)
             task = context.subcontext(task_name="pretraining")
-            with task.propagate_callback_context(dbn):
+            with task.propagate_callback_context(model):
                 task.call_on_fit_task_begin(estimator=self, X=X)
-                dbn.fit(X, sample_weight=sample_weight)
+                model.fit(X, sample_weight=sample_weight)
             task.call_on_fit_task_end(estimator=self, X=X)
-            return dbn
-        frozen = isinstance(self.dbn, FrozenEstimator)
-        dbn = self.dbn.estimator if frozen else self.dbn
-        if not isinstance(dbn, DBN):
-            raise TypeError(f"dbn must be a DBN, got {type(dbn).__name__}.")
-        check_is_fitted(
-            dbn,
-            msg="dbn must be fitted: call its fit first. To keep it so in a grid "
-            "search or a clone, pass sklearn.frozen.FrozenEstimator(dbn).",
-        )
-        _check_feature_names(dbn, X_given, reset=False)
-        if dbn.n_features_in_ != X.shape[1]:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but dbn was fitted to "
-                f"{dbn.n_features_in_}."
-            )
-        return dbn
+            return model
+        check_columns(model, self._origin.name, X_given, X)
+        return model
+
+    def _model(self):
+        """The model that the network began with."""
+        return getattr(self, f"{self._origin.name}_")
+
+    def _with_beside(self, model, X, dtype):
+        """The rows with what the network gets beside them, computed for all of them."""
+        beside = self._origin.beside(model, dtype)
+        if beside is None:
+            return X
+        values = computed(beside, X, dtype)
+        beside.warn()
+        return Beside(X, values)
 
     def _check_sizes(self):
         sizes = [len(b) for b in self.intercepts_[:-1]]
-        if self.dbn is None and sizes != layer_sizes(self.hidden_layer_sizes):
+        given = self._origin.given(self) is not None
+        if not given and sizes != layer_sizes(self.hidden_layer_sizes):
             raise ValueError(
                 f"This {type(self).__name__} has hidden layers of sizes {sizes}, but "
                 f"hidden_layer_sizes now is {self.hidden_layer_sizes}. To go on, set "
@@ -467,7 +450,7 @@ class FineTunedNetwork(
             "n_iter_": len(run.losses),
             "loss_curve_": run.losses,
             "validation_scores_": run.scores if self.early_stopping else None,
-            "dbn_": job.dbn,
+            f"{self._origin.name}_": job.model,
             "_seed": job.settings.seed,
             "_moments": run.state.moments,
             "_moments_of": self.solver,
@@ -487,11 +470,25 @@ class FineTunedNetwork(
             )
         )
 
-    def _fields(self, X, method):
-        """Total inputs of the outputs, (n_samples, n_outputs)."""
+    def _of_rows(self, function, X, method):
+        """`function` of the network's params and input, a block of rows at a time."""
         check_is_fitted(self)
         X = self._rows(X, method)
-        return network_fields(self._params(float_dtype(X)), X)
+        dtype = float_dtype(X)
+        params, beside = self._params(dtype), self._origin.beside(self._model(), dtype)
+        if beside is None:
+            return by_blocks(lambda v: function(params, v), X, dtype)
+
+        def of_block(v):
+            return function(params, namespace(v).concat([v, beside(v)], axis=1))
+
+        found = by_blocks(of_block, X, dtype)
+        beside.warn()
+        return found
+
+    def _fields(self, X, method):
+        """Total inputs of the outputs, (n_samples, n_outputs)."""
+        return self._of_rows(fields, X, method)
 
     def transform(self, X):
         """Compute the fine-tuned units of the top hidden layer.
@@ -506,11 +503,7 @@ class FineTunedNetwork(
         H : ndarray of shape (n_samples, n_top)
             Values between 0 and 1.
         """
-        check_is_fitted(self)
-        X = self._rows(X, "transform")
-        dtype = float_dtype(X)
-        params = self._params(dtype)
-        return by_blocks(lambda v: top_layer(params, v), X, dtype)
+        return self._of_rows(top_layer, X, "transform")
 
     @property
     def components_(self):
@@ -521,7 +514,7 @@ class FineTunedNetwork(
         components : ndarray of shape (n_hidden, n_features)
             The first of `coefs_`, transposed.
         """
-        return self.coefs_[0].T
+        return self.coefs_[0][: self.n_features_in_].T
 
     @property
     def _n_features_out(self):

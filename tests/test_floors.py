@@ -36,8 +36,10 @@ FLOORS = {
     "_stacking": 10,
     "dbn": 11,
     "dbm": 11,
-    "_fine_tuned": 12,
-    "supervised": 13,
+    "_origins": 12,
+    "_fine_tuned": 13,
+    "_classifier": 14,
+    "supervised": 15,
 }
 
 

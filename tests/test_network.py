@@ -133,7 +133,7 @@ def test_the_network_of_a_machine_starts_where_mean_field_stands(sizes, rng):
     found = net.layers_below(sized, rows)
     for x, mean in zip(found[1:], layers[1:], strict=True):
         assert_allclose(x[:, : mean.shape[1]], mean, atol=1e-12)
-    above = layers[2:] + [np.zeros((7, 0))]
+    above = [*layers[2:], np.zeros((7, 0))]
     assert_allclose(found[0], np.concatenate([v, above[0]], axis=1))
 
 

@@ -93,8 +93,8 @@ def take_rows(X, rows, dtype):
     """Rows of a dense or sparse matrix as a dense float array, (n_rows, n_columns).
 
     Only these rows are ever converted, so `X` may be a memory map of small integers, or
-    a `Subset` of it, or `Scaled`, or `Beside` others. `rows` is a slice, or an array of indices of the
-    namespace of X.
+    a `Subset` of it, or `Scaled`, or `Beside` others. `rows` is a slice, or an array of
+    indices of the namespace of X.
     """
     if isinstance(X, Subset):
         return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)

@@ -1,0 +1,132 @@
+"""What networks are fine-tuned from: deep belief networks, deep Boltzmann machines.
+
+Of an estimator, an origin takes the model that is `given`, or makes a `new` one. Of the
+fitted model it makes the `hidden` layers of a network, and a function of rows that
+gives what the network gets `beside` them, if anything.
+"""
+
+import copy
+
+from sklearn import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
+
+from .core.machine import Params
+from .core.network import unrolled
+from .core.sampling import FINE
+from .dbm import DBM, Posterior
+from .dbn import DBN
+
+GIVEN = [HasMethods(["fit", "transform"]), None]
+
+# The layers above the first hidden one.
+BESIDE = slice(2, None)
+
+
+class FromDBN:
+    """From `dbn`, which is fitted, or else from a stack of machines like `rbm`."""
+
+    name = "dbn"
+    parameter_constraints = {"rbm": DBN._parameter_constraints["rbm"], "dbn": GIVEN}
+
+    def given(self, estimator):
+        """The fitted deep belief network that was given, if any."""
+        if estimator.dbn is None:
+            return None
+        if estimator.rbm is not None:
+            raise ValueError(
+                "Both dbn and rbm are given, but rbm is for the network that is made "
+                "where dbn is None. Set one of them to None."
+            )
+        dbn, _ = unwrapped(estimator.dbn, "dbn", DBN)
+        check_fitted(dbn, "dbn")
+        return dbn
+
+    def new(self, estimator, seed):
+        """An unfitted one."""
+        return DBN(
+            estimator.hidden_layer_sizes,
+            rbm=estimator.rbm,
+            verbose=estimator.verbose,
+            random_state=seed,
+        )
+
+    def hidden(self, dbn, dtype):
+        """The weights upwards, and hidden biases."""
+        machines = [rbm._machine(dtype).params for rbm in dbn.rbms_]
+        weights = tuple(params.weights[0] for params in machines)
+        return Params(weights, tuple(params.biases[1] for params in machines))
+
+    def beside(self, dbn, dtype):
+        """Nothing."""
+        return None
+
+
+class FromDBM:
+    """From `dbm`, where that is fitted, or else from one like it."""
+
+    name = "dbm"
+    parameter_constraints = {"dbm": GIVEN}
+
+    def given(self, estimator):
+        """The fitted deep Boltzmann machine that was given, if any.
+
+        It is a copy: predictions depend on it, and it may be trained further.
+        """
+        if estimator.dbm is None:
+            return None
+        dbm, frozen = unwrapped(estimator.dbm, "dbm", DBM)
+        if frozen:
+            check_fitted(dbm, "dbm")
+        return copy.copy(dbm) if dbm.__sklearn_is_fitted__() else None
+
+    def new(self, estimator, seed):
+        """An unfitted one."""
+        if estimator.dbm is None:
+            dbm = DBM(verbose=estimator.verbose)
+        else:
+            dbm = clone(estimator.dbm)
+        sizes = estimator.hidden_layer_sizes
+        return dbm.set_params(hidden_layer_sizes=sizes, random_state=seed)
+
+    def hidden(self, dbm, dtype):
+        """The layers of a mean-field update."""
+        return unrolled(dbm._machine(dtype).params)
+
+    def beside(self, dbm, dtype):
+        """The posterior of the layers above the first hidden one, if there are any."""
+        machine = dbm._machine(dtype)
+        if len(machine.units) <= BESIDE.start:
+            return None
+        return Posterior(machine, BESIDE, FINE)
+
+
+def unwrapped(model, name, kind):
+    """The model within a `FrozenEstimator`, or as it is; and whether it was in one."""
+    frozen = isinstance(model, FrozenEstimator)
+    model = model.estimator if frozen else model
+    if not isinstance(model, kind):
+        raise TypeError(
+            f"{name} must be a {kind.__name__}, got {type(model).__name__}."
+        )
+    return model, frozen
+
+
+def check_fitted(model, name):
+    """Raise an error that says how a model stays fitted."""
+    check_is_fitted(
+        model,
+        msg=f"{name} must be fitted: call its fit first. To keep it so in a grid "
+        f"search or a clone, pass sklearn.frozen.FrozenEstimator({name}).",
+    )
+
+
+def check_columns(model, name, X_given, X):
+    """Raise an error unless a fitted model is for rows like these."""
+    _check_feature_names(model, X_given, reset=False)
+    if model.n_features_in_ != X.shape[1]:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {name} was fitted to "
+            f"{model.n_features_in_}."
+        )
