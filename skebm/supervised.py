@@ -329,7 +329,7 @@ class DBMClassifier(FineTunedClassifier):
     ...     dbm=DBM(n_iter=20),
     ...     learning_rate_init=0.01,
     ...     learning_rate_schedule="linear",
-    ...     max_iter=50,
+    ...     max_iter=30,
     ...     random_state=0,
     ... )
     >>> model = model.fit(X[:1400], y_some[:1400])

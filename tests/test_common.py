@@ -4,7 +4,14 @@ import pytest
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from skebm import DBM, DBN, BernoulliRBM, DBNClassifier, DBNRegressor
+from skebm import (
+    DBM,
+    DBN,
+    BernoulliRBM,
+    DBMClassifier,
+    DBNClassifier,
+    DBNRegressor,
+)
 
 ESTIMATORS = [
     BernoulliRBM(n_components=8, n_iter=3),
@@ -12,6 +19,7 @@ ESTIMATORS = [
     DBM((8, 4), rbm=BernoulliRBM(n_iter=3), n_iter=3),
     DBNClassifier((32, 16), rbm=BernoulliRBM(n_iter=3)),
     DBNRegressor((32, 16), rbm=BernoulliRBM(n_iter=3)),
+    DBMClassifier((32, 16), dbm=DBM(rbm=BernoulliRBM(n_iter=3), n_iter=3)),
 ]
 
 # Run by check_estimator only as far as these are there.

@@ -1,4 +1,4 @@
-"""DBNClassifier and DBNRegressor as their users meet them."""
+"""DBNClassifier, DBNRegressor and DBMClassifier as their users meet them."""
 
 import pickle
 
@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -17,9 +17,17 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skebm import DBN, BernoulliRBM, DBNClassifier, DBNRegressor
+from skebm import (
+    DBM,
+    DBN,
+    BernoulliRBM,
+    DBMClassifier,
+    DBNClassifier,
+    DBNRegressor,
+)
 
 BOTH = [DBNClassifier, DBNRegressor]
+ALL = [*BOTH, DBMClassifier]
 
 
 def data(n=120, n_classes=3, seed=0):
@@ -30,11 +38,19 @@ def data(n=120, n_classes=3, seed=0):
     return X, y
 
 
+def pretraining(kind, n_iter=2, **params):
+    """The parameter that says how a kind of estimator is pretrained."""
+    rbm = BernoulliRBM(n_iter=n_iter, **params)
+    if kind is not DBMClassifier:
+        return {"rbm": rbm}
+    return {"dbm": DBM(rbm=rbm, n_iter=n_iter, **params)}
+
+
 def unfitted(kind=DBNClassifier, **params):
     return kind(
         **{
             "hidden_layer_sizes": (6, 4),
-            "rbm": None if "dbn" in params else BernoulliRBM(n_iter=2),
+            **({} if "dbn" in params else pretraining(kind)),
             "learning_rate_schedule": "linear",
             "max_iter": 5,
             "random_state": 0,
@@ -75,7 +91,7 @@ def test_fine_tuning_starts_from_the_deep_belief_network():
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 def test_each_solver_learns(kind, solver):
     X, y = data(300)
     model = fitted(
@@ -89,7 +105,7 @@ def test_each_solver_learns(kind, solver):
         max_iter=100,
         tol=0.0 if solver != "lbfgs" else 1e-2,
     )
-    assert model.score(*data(300, seed=1)) > (0.85 if kind is DBNClassifier else 0.8)
+    assert model.score(*data(300, seed=1)) > (0.85 if is_classifier(kind()) else 0.8)
     assert model.loss_curve_[-1] < model.loss_curve_[0]
     assert model.n_iter_ == len(model.loss_curve_) > 3
 
@@ -226,12 +242,12 @@ def test_a_fitted_network_serves_and_stays_as_it_is(kind):
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 def test_a_row_of_weight_two_is_the_row_twice(kind, solver):
     X, y = data(60)
     weights = np.random.default_rng(0).integers(0, 3, 60)
     params = {"solver": solver, "tol": 0.0, "batch_size": 200, "max_iter": 3}
-    params["rbm"] = BernoulliRBM(n_iter=2, batch_size=200)
+    params |= pretraining(kind, batch_size=200)
     model = unfitted(kind, alpha=1.0, **params)
     twice = np.repeat(np.arange(60), weights)
     with _maybe_warns(solver):
@@ -266,11 +282,11 @@ def test_class_weights_are_weights_of_rows():
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 def test_partial_fit_continues(kind, solver):
     X, y = data()
     params = {"solver": solver, "learning_rate_schedule": "constant", "tol": 0.0}
-    first = {"classes": [0, 1, 2]} if kind is DBNClassifier else {}
+    first = {"classes": [0, 1, 2]} if is_classifier(kind()) else {}
     with pytest.warns(ConvergenceWarning):
         whole = fitted(kind, max_iter=3, **params)
     parts = unfitted(kind, **params).partial_fit(X, y, **first)
@@ -280,13 +296,13 @@ def test_partial_fit_continues(kind, solver):
     assert parts.n_iter_ == 3
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 def test_warm_start_goes_on_without_pretraining(kind):
     X, y = data()
     model = fitted(kind, warm_start=True, max_iter=3)
-    dbn, before = model.dbn_, model.coefs_[0].copy()
+    start, before = model._model(), model.coefs_[0].copy()
     model.set_params(learning_rate_init=1e-12).fit(X, y)
-    assert model.dbn_ is dbn
+    assert model._model() is start
     assert_allclose(model.coefs_[0], before, rtol=1e-6)
     assert model.n_iter_ == 6
     with pytest.raises(ValueError, match=r"sizes \[6, 4\].*set the parameter back"):
@@ -311,7 +327,7 @@ def test_classes_must_stay():
         fitted(DBNRegressor).partial_fit(X, np.ones((120, 2)))
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 def test_early_stopping_keeps_the_best_weights(kind):
     X, y = data(200)
     params = {
@@ -329,10 +345,10 @@ def test_early_stopping_keeps_the_best_weights(kind):
     split = train_test_split(
         np.arange(200),
         test_size=0.2,
-        stratify=y if kind is DBNClassifier else None,
+        stratify=y if is_classifier(kind()) else None,
         random_state=model._seed,
     )
-    score = accuracy_score if kind is DBNClassifier else r2_score
+    score = accuracy_score if is_classifier(kind()) else r2_score
     held_out = split[1]
     assert_allclose(score(y[held_out], model.predict(X[held_out])), max(scores))
     with pytest.raises(ValueError, match="early_stopping=True"):
@@ -346,7 +362,7 @@ def test_no_gain_stops_and_too_few_epochs_warn():
         fitted(max_iter=2, learning_rate_schedule="constant")
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize(
     "change",
     [
@@ -359,12 +375,14 @@ def test_no_gain_stops_and_too_few_epochs_warn():
         {"input_dropout": 0.2},
         {"shuffle": False},
         {"early_stopping": True},
-        {"rbm": BernoulliRBM(n_iter=3)},
+        {"n_pretraining": 3},
         {"random_state": 1},
     ],
 )
 def test_every_parameter_counts(kind, change):
     common = {"max_iter": 4, "n_iter_no_change": 3}
+    if "n_pretraining" in change:
+        change = pretraining(kind, change["n_pretraining"])
     one, other = fitted(kind, **common), fitted(kind, **{**common, **change})
     assert not np.allclose(one.coefs_[-1], other.coefs_[-1], rtol=1e-8)
 
@@ -420,7 +438,7 @@ def test_interruption_keeps_the_epochs_done(monkeypatch):
 # Bad input
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize(
     "change",
     [{"dropout": 0.5}, {"input_dropout": 0.5}, {"early_stopping": True}],
@@ -432,7 +450,7 @@ def test_lbfgs_refuses_what_needs_batches(kind, change):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 def test_nan_and_infinity_are_refused(kind, value):
     X, y = data()
     bad, y_bad = X.copy(), y.astype(float)
@@ -466,7 +484,7 @@ def test_divergence_says_what_to_lower_and_leaves_the_model():
 # Within scikit-learn
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 def test_containers_and_dtypes(kind):
     X, y = data()
     X = (X > 0.5).astype(np.uint8)
@@ -483,14 +501,14 @@ def test_containers_and_dtypes(kind):
     assert_same_model(tensors, model)
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 def test_grid_search_pipeline_pickle_and_clone(kind):
     X, y = data(90)
     model = make_pipeline(MinMaxScaler(clip=True), unfitted(kind))
     step = kind.__name__.lower()
     grid = {
         f"{step}__hidden_layer_sizes": [(4,), (6, 4)],
-        f"{step}__rbm__learning_rate": [0.05, 0.1],
+        f"{step}__{next(iter(pretraining(kind)))}__learning_rate": [0.05, 0.1],
     }
     search = GridSearchCV(model, grid, cv=2).fit(X, y)
     assert len(search.cv_results_["params"]) == 4
@@ -576,7 +594,7 @@ def test_labelled_rows_keep_their_own_weights():
     assert_same_model(one, other)
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("kind", ALL)
 def test_validation_heeds_the_weights(kind):
     X, y = data()
     weights = np.random.default_rng(0).uniform(size=120)
@@ -587,7 +605,7 @@ def test_validation_heeds_the_weights(kind):
         np.arange(120),
         test_size=0.3,
         random_state=model._seed,
-        stratify=y if kind is DBNClassifier else None,
+        stratify=y if is_classifier(kind()) else None,
     )
     expected = model.score(X[rows], y[rows], sample_weight=weights[rows])
     assert_allclose(model.validation_scores_, [expected])
