@@ -16,7 +16,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skebm import DBM, DBN, BernoulliRBM, Checkpoint, DBNClassifier, HistoryMonitor
+from skebm import (
+    DBM,
+    DBN,
+    BernoulliRBM,
+    Checkpoint,
+    DBMClassifier,
+    DBNClassifier,
+    HistoryMonitor,
+)
 
 
 def digits():
@@ -318,6 +326,18 @@ def test_a_callback_stops_wake_sleep_and_fine_tuning():
     assert net.fit(X, y).n_iter_ == 2
 
 
+def test_fine_tuning_of_a_deep_machine_is_followed():
+    X, y = digits()
+    outer, inner = Watch(), Watch()
+    dbm = DBM(rbm=rbm_of(n_iter=1), n_iter=2).set_callbacks(inner)
+    net = DBMClassifier((6, 4), dbm=dbm, max_iter=2, learning_rate_schedule="linear")
+    net.set_callbacks(outer).fit(X, y)
+    names = [name for kind, name in outer.tasks[1:-1] if kind == "end"]
+    assert names == ["pretraining", *["epoch"] * 2, "fine-tuning", "fit"]
+    assert inner.tasks.count(("end", "epoch")) == 2
+    assert_array_equal(outer.fitted[2].predict(X), net.predict(X))
+
+
 def test_bars_of_a_stack(capsys):
     pytest.importorskip("rich")
     DBN((6, 4), rbm=rbm_of(n_iter=2)).set_callbacks(ProgressBar()).fit(digits()[0])
@@ -328,6 +348,6 @@ def test_bars_of_a_stack(capsys):
 
 def test_checkpoints_are_of_machines(tmp_path):
     checkpoint = Checkpoint(tmp_path / "rbm")
-    for kind in (DBN, DBNClassifier):
+    for kind in (DBN, DBNClassifier, DBMClassifier):
         with pytest.raises(TypeError, match="set it on the machine"):
             kind(6).set_callbacks(checkpoint).fit(*digits())
