@@ -86,6 +86,11 @@ def network_fields(params, X):
     return by_blocks(lambda rows: fields(params, rows), X, params.biases[0].dtype)
 
 
+def widened(rows, beside):
+    """Dense rows with what the network gets beside them."""
+    return namespace(rows).concat([rows, beside(rows)], axis=1)
+
+
 def goes_in_batches(estimator):
     """Whether the solver takes one minibatch after the other, as partial_fit does."""
     return estimator.solver != "lbfgs"
@@ -478,11 +483,7 @@ class FineTunedNetwork(
         params, beside = self._params(dtype), self._origin.beside(self._model(), dtype)
         if beside is None:
             return by_blocks(lambda v: function(params, v), X, dtype)
-
-        def of_block(v):
-            return function(params, namespace(v).concat([v, beside(v)], axis=1))
-
-        found = by_blocks(of_block, X, dtype)
+        found = by_blocks(lambda v: function(params, widened(v, beside)), X, dtype)
         beside.warn()
         return found
 

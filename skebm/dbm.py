@@ -49,6 +49,15 @@ class Posterior:
     """Layers of the posterior side by side, for one block of rows after the other.
 
     It remembers the most steps that a row took, and the largest last change.
+
+    Parameters
+    ----------
+    machine : Machine
+        The core's machine.
+    chosen : slice
+        Which of its layers, where 0 is the visible one.
+    rule : Inference
+        How far mean field goes.
     """
 
     def __init__(self, machine, chosen, rule):
