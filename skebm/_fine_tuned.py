@@ -26,7 +26,7 @@ from sklearn.utils.validation import (
 
 from ._base import SCHEDULES
 from ._callbacks import CallbackSupportMixin
-from ._origins import check_columns
+from ._origins import check_like
 from ._stacking import HIDDEN_LAYER_SIZES, computed, layer_sizes
 from ._validation import check_rows, draw_seed, record_features
 from .core import fine_tuning, optimise
@@ -419,7 +419,7 @@ class FineTunedNetwork(
                 model.fit(X, sample_weight=sample_weight)
             task.call_on_fit_task_end(estimator=self, X=X)
             return model
-        check_columns(model, self._origin.name, X_given, X)
+        check_like(model, self._origin.name, X_given, X)
         return model
 
     def _model(self):

@@ -7,11 +7,14 @@ gives what the network gets `beside` them, if anything.
 
 import copy
 
+import numpy as np
 from sklearn import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
+from ._validation import reference
+from .core.backend import namespace
 from .core.machine import Params
 from .core.network import unrolled
 from .core.sampling import FINE
@@ -122,8 +125,14 @@ def check_fitted(model, name):
     )
 
 
-def check_columns(model, name, X_given, X):
+def check_like(model, name, X_given, X):
     """Raise an error unless a fitted model is for rows like these."""
+    fitted = getattr(model, reference(model))
+    if not isinstance(fitted, np.ndarray):
+        raise ValueError(
+            f"{name} was fitted to arrays of {namespace(fitted).__name__}, but "
+            "fine-tuning computes with NumPy's: fit it to these."
+        )
     _check_feature_names(model, X_given, reset=False)
     if model.n_features_in_ != X.shape[1]:
         raise ValueError(

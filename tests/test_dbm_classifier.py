@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, train_test_split
 
 from skebm import DBM, DBN, BernoulliRBM, DBMClassifier, DBNClassifier, _fine_tuned
@@ -85,6 +86,17 @@ def test_predictions_are_those_of_the_formula(sizes, container):
     assert_allclose(model.predict_proba(container(X)), p)
     assert_allclose(model.transform(container(X)), h)
     assert np.ptp(p, axis=0).max() > 0.1
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_fine_tuning_sees_what_predictions_see(sizes):
+    X, y = data()
+    model = classifier(machine(X, sizes), alpha=0.0, learning_rate_init=0.05)
+    model.set_params(max_iter=60, warm_start=True).fit(X, y)
+    expected = log_loss(y, model.predict_proba(X))
+    assert expected < model.loss_curve_[0] - 0.1
+    model.set_params(max_iter=1, learning_rate_init=1e-12).fit(X, y)
+    assert_allclose(model.loss_curve_[-1], expected)
 
 
 def test_learns_digits_as_well_as_from_a_deep_belief_network():

@@ -113,16 +113,17 @@ def test_descent_where_layers_have_inputs_beside(dropout, beside, rng):
 
 
 def test_layers_share_out_the_further_columns_from_below(rng):
-    params = with_inputs_beside((4, 5, 3, 3), (3, 2, 0), rng)
+    params = with_inputs_beside((4, 5, 3, 2, 3), (3, 0, 2, 0), rng)
     rows = rng.uniform(size=(6, 9))
-    v, q1, q2 = rows[:, :4], rows[:, 4:7], rows[:, 7:]
-    (W1, W2, _), (b1, b2, _) = params
+    v, q1, q3 = rows[:, :4], rows[:, 4:7], rows[:, 7:]
+    (W1, W2, W3, _), (b1, b2, b3, _) = params
     h = expit(v @ W1[:4] + q1 @ W1[4:] + b1)
-    top = expit(h @ W2[:5] + q2 @ W2[5:] + b2)
+    h = expit(h @ W2 + b2)
+    top = expit(h @ W3[:3] + q3 @ W3[3:] + b3)
     assert_allclose(net.top_layer(params, rows), top)
 
 
-@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 2), (4, 5, 3, 2)])
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 2), (4, 5, 3, 2, 2)])
 def test_the_network_of_a_machine_starts_where_mean_field_stands(sizes, rng):
     machine, _ = random_machine(sizes)
     v = rng.uniform(size=(7, 4))

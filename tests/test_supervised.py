@@ -639,6 +639,18 @@ def test_going_on_keeps_what_was_better():
     assert model.set_params(early_stopping=False).fit(X, y).validation_scores_ is None
 
 
+@pytest.mark.parametrize("kind", ALL)
+def test_a_network_of_other_arrays_than_numpys_is_refused(kind):
+    torch = pytest.importorskip("torch")
+    X, y = data()
+    start = {"dbm": DBM((3,))} if kind is DBMClassifier else {"dbn": DBN((3,))}
+    with config_context(array_api_dispatch=True):
+        for model in start.values():
+            model.fit(torch.asarray(X))
+        with pytest.raises(ValueError, match=r"fitted to arrays of .*torch"):
+            kind(**start).fit(X, y)
+
+
 def test_columns_in_another_order_than_the_network_was_fitted_to():
     pandas = pytest.importorskip("pandas")
     X, y = data()
