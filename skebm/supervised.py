@@ -290,7 +290,7 @@ class DBMClassifier(FineTunedClassifier):
         The part of the first of `coefs_` that belongs to the features, transposed.
     dbm_ : DBM
         The deep Boltzmann machine that fine-tuning began with, and that predictions
-        take the posterior from.
+        take the posterior from: a copy of `dbm`, where that was fitted.
     loss_curve_ : list of float
         Mean loss of each epoch, with the L2 penalty.
     validation_scores_ : list of float, or None
