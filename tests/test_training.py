@@ -10,7 +10,7 @@ from scipy import sparse
 from skebm.core import algorithms, optimise, training
 from skebm.core.machine import ODD, Params, copy_params, gradient, means
 from skebm.core.sampling import FINE, bottom_up, mean_field
-from skebm.core.units import Bernoulli
+from skebm.core.units import Bernoulli, Binomial
 
 from .enumeration import Enumeration
 from .machines import (
@@ -324,11 +324,13 @@ def test_offsets_are_the_running_means_or_none(centred, monkeypatch):
         assert_array_equal(offset, mean if centred else 0.0 * mean)
 
 
+@pytest.mark.parametrize(("hidden", "n_copies"), [(Bernoulli(), 1), (Binomial(2), 2)])
 @pytest.mark.parametrize("centred", [True, False])
-def test_gradient_with_a_sparsity_target(centred):
+def test_gradient_with_a_sparsity_target(centred, hidden, n_copies):
     """The hidden biases gain cost (target - mean) for the whole weight of the rows.
 
-    And the weights as much along the rows; in parameters of the plain machine.
+    And the weights as much along the rows; in parameters of the plain machine. Where
+    hidden units are sums of copies, this is so for each copy.
     """
     rng = np.random.default_rng(0)
     layers = [rng.uniform(size=(9, n)) for n in (4, 3)]
@@ -336,10 +338,11 @@ def test_gradient_with_a_sparsity_target(centred):
     means = [rng.uniform(size=n) for n in (4, 3)]
     offsets = means if centred else [0.0 * m for m in means]
     sparsity = training.Sparsity(target=0.1, cost=0.7)
-    shifted = training.sparser(layers, means, 4, sparsity)
+    units = (Bernoulli(), hidden)
+    shifted = training.sparser(units, layers, means, 4, sparsity)
     plain = gradient(layers, weights, offsets)
     found = gradient(shifted, weights, offsets)
-    push = 0.7 * (0.1 - means[1])
+    push = 0.7 * (n_copies * 0.1 - means[1])
     step = np.outer(weights[:4] @ (layers[0][:4] - offsets[0]), push)
     assert_allclose(found.weights[0] - plain.weights[0], step)
     assert_allclose(found.biases[0] - plain.biases[0], -step @ offsets[1])
@@ -347,12 +350,14 @@ def test_gradient_with_a_sparsity_target(centred):
     assert_allclose(found.biases[1] - plain.biases[1], expected)
 
 
-def test_hidden_units_become_as_active_as_asked():
+@pytest.mark.parametrize("hidden", [Bernoulli(), Binomial(2)])
+def test_hidden_units_become_as_active_as_asked(hidden):
     X = np.random.default_rng(0).integers(0, 2, (200, 8)).astype(float)
+    units = (Bernoulli(), hidden)
     activity = {}
     for target in (None, 0.1, 0.8):
         sparsity = None if target is None else training.Sparsity(target, 1.0)
-        state = trained(X, 200, rate=0.05, sparsity=sparsity)
+        state = trained(X, 200, rate=0.05, sparsity=sparsity, units=units)
         W, (_, c) = state.params.weights[0], state.params.biases
         activity[target] = (1 / (1 + np.exp(-(X @ W + c)))).mean(axis=0)
     assert abs(activity[0.1] - 0.1).max() < 0.05

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from .backend import namespace, take_rows
 from .machine import pseudo_log_likelihood, visible_mean
 from .sampling import USUAL, mean_field
+from .units import largest_state
 
 # What is measured, so that it costs a few hundredths of an epoch: one row in 100, and
 # the pseudo-likelihood of one visible unit in 20.
@@ -31,7 +32,7 @@ def watch(n_rows, n_units, stream):
 
 def shares(kind, x):
     """States or means as shares of the largest state: of a sum, the mean of a copy."""
-    return x / (kind.n_states(1) - 1)
+    return x / largest_state(kind)
 
 
 def measure(machine, X, watched, chains, inference=USUAL):

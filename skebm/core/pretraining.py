@@ -10,6 +10,7 @@ but the visible layer of the top machine and the hidden one of the lowest
 from itertools import pairwise
 
 from .machine import ODD, Params, means
+from .units import largest_state
 
 # Copies of a layer that stands for itself, and for the one that is not there.
 SINGLE, DOUBLE = 1, 2
@@ -48,6 +49,6 @@ def raised(machines, rows):
     the number of copies, which is the largest state.
     """
     for machine in machines:
-        below, above = (kind.n_states(1) - 1 for kind in machine.units)
+        below, above = map(largest_state, machine.units)
         rows = means(machine, [below * rows, None], ODD)[ODD] / above
     return rows

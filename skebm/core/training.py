@@ -17,6 +17,7 @@ from .machine import (
 from .missing import first_completed, in_first_order, redrawn
 from .sampling import USUAL, Inference, alternate, bottom_up, independent_layers
 from .streams import Purpose, stream
+from .units import largest_state
 
 # The share of a batch in the running mean of the hidden units.
 MEAN_RATE = 0.01
@@ -288,7 +289,8 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         )
         means = follow_means(means, layers, weights)
         if settings.sparsity is not None:
-            layers = sparser(layers, means, rows.shape[0], settings.sparsity)
+            n_rows = rows.shape[0]
+            layers = sparser(units, layers, means, n_rows, settings.sparsity)
         step = gradient(layers, row_weights, means if settings.centred else no_offsets)
         optimiser.update(step, velocity, params, learning_rate)
     check_finite(params)
@@ -319,11 +321,15 @@ def follow_means(means, layers, weights):
     return (means[0], *hidden)
 
 
-def sparser(layers, means, n_rows, sparsity):
-    """Layers whose gradient is also that of the penalty: shifted hidden data rows."""
+def sparser(units, layers, means, n_rows, sparsity):
+    """Layers whose gradient is also that of the penalty: shifted hidden data rows.
+
+    In a layer of sums of tied copies, the penalty and its target are each copy's.
+    """
     shifted = [layers[0]]
-    for x, mean in zip(layers[1:], means[1:], strict=True):
+    for kind, x, mean in zip(units[1:], layers[1:], means[1:], strict=True):
         rows, others = x[:n_rows, ...], x[n_rows:, ...]
-        rows = rows + sparsity.cost * (sparsity.target - mean)
+        target = largest_state(kind) * sparsity.target
+        rows = rows + sparsity.cost * (target - mean)
         shifted.append(namespace(x).concat([rows, others]))
     return shifted

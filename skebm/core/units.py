@@ -43,6 +43,11 @@ def x_log_x(x):
     return x * xp.log(xp.clip(x, TINY))
 
 
+def largest_state(kind):
+    """What a unit of this kind is at most: the number of copies in a sum of these."""
+    return kind.n_states(1) - 1
+
+
 class Bernoulli:
     """Binary units, 0 or 1."""
 
