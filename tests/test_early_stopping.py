@@ -11,6 +11,7 @@ from skebm.core.early_stopping import EarlyStopping, Progress
 from skebm.core.machine import Machine
 from skebm.core.partition import exact
 from skebm.core.streams import Purpose, stream
+from skebm.core.units import Bernoulli, Binomial
 
 from .enumeration import log_likelihood
 from .test_training import settings_of
@@ -277,3 +278,17 @@ def test_held_out_rows_are_drawn_once_where_inputs_are(rng):
     for state, numbers in zip(states, measured, strict=True):
         expected = log_likelihood(*state.params, rows)
         assert_allclose(numbers["validation_log_likelihood"], expected)
+
+
+def test_held_out_rows_drawn_for_copies_are_those_of_the_rows(rng, monkeypatch):
+    seen, energies = [], early_stopping.visible_free_energy
+
+    def spy(machine, visible, inference):
+        seen.append(visible)
+        return energies(machine, visible, inference)
+
+    monkeypatch.setattr(early_stopping, "visible_free_energy", spy)
+    X = rng.uniform(size=(60, 6))
+    judged(2.0 * X, 1, sample_inputs=True, units=(Binomial(2), Bernoulli()))
+    draws = stream(0, Purpose.INPUT, X)
+    assert_array_equal(seen[0], 2.0 * (draws.uniform((20, 6)) < X[:20]))

@@ -471,6 +471,22 @@ def test_inputs_are_drawn_anew_in_each_epoch(monkeypatch):
     assert_array_equal(drawn.weights[0], trained(binary, 2).params.weights[0])
 
 
+def test_inputs_drawn_for_copies_are_those_of_the_rows(monkeypatch):
+    """Both copies are the row: half of a sum of two is what is drawn for one."""
+    seen, phases = [], algorithms.PersistentChains.phases
+
+    def spy(self, machine, rows, *rest):
+        seen.append(rows)
+        return phases(self, machine, rows, *rest)
+
+    monkeypatch.setattr(algorithms.PersistentChains, "phases", spy)
+    X = np.tile([0.0, 0.2, 0.7, 1.0], (50, 1))
+    trained(X, 1, batch_size=50, sample_inputs=True)
+    units = (Binomial(2), Bernoulli())
+    trained(2.0 * X, 1, batch_size=50, sample_inputs=True, units=units)
+    assert_array_equal(seen[1], 2.0 * seen[0])
+
+
 def test_start_from_params_of_a_deep_machine():
     """Offsets are bottom-up means of the weighted rows, and chains are samples."""
     machine, oracle = random_machine((4, 3, 2), scale=0.7)

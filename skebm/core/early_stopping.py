@@ -103,7 +103,7 @@ class EarlyStopping(NamedTuple):
 
         def energies(v):
             if self.settings.sample_inputs:
-                v = machine.units[0].sample(v, draws)
+                v = machine.units[0].sample_data(v, draws)
             return visible_free_energy(machine, v, self.settings.inference)
 
         values = by_blocks(energies, rows, weights.dtype)

@@ -283,7 +283,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         if state.completed is not None:
             completed.append(rows)
         if settings.sample_inputs:
-            rows = units[0].sample(rows, input_stream)
+            rows = units[0].sample_data(rows, input_stream)
         layers, row_weights, chains = algorithm.phases(
             machine, rows, weights, chains, chain_stream, settings.inference
         )

@@ -68,6 +68,10 @@ class Bernoulli:
         xp = namespace(mean)
         return xp.astype(stream.uniform(mean.shape) < mean, mean.dtype)
 
+    def sample_data(self, mean, stream):
+        """One draw of rows of data with that mean."""
+        return self.sample(mean, stream)
+
     def log_partition(self, a):
         """log of the sum over x of exp(a x + log_base(x)), per row."""
         return namespace(a).sum(softplus(a), axis=-1)
@@ -174,6 +178,10 @@ class Binomial:
             self._copy.sample(mean / self.n_copies, stream)
             for _ in range(self.n_copies)
         )
+
+    def sample_data(self, mean, stream):
+        """One draw of rows of data with that mean: all copies are the same row."""
+        return self.n_copies * self._copy.sample(mean / self.n_copies, stream)
 
     def log_partition(self, a):
         """log of the sum over x of exp(a x + log_base(x)), per row."""
