@@ -64,10 +64,10 @@ def field(params, layers, index):
     return a
 
 
-def means(machine, layers, parity, lowest=0):
-    """The layers of one parity, from `lowest` on, as their means given the rest."""
+def means(machine, layers, parity):
+    """The layers of one parity as their means given the rest."""
     updated = list(layers)
-    for index in range(parity if parity >= lowest else parity + 2, len(layers), 2):
+    for index in range(parity, len(layers), 2):
         a = field(machine.params, layers, index)
         updated[index] = machine.units[index].mean(a)
     return updated

@@ -75,7 +75,6 @@ class Inference(NamedTuple):
 
     max_steps: int = 30
     tol: float = 1e-3
-    damping: float = 0.0
 
 
 # What training does where nothing else is asked for, and what queries do.
@@ -90,13 +89,12 @@ class MeanField(NamedTuple):
     change: float
 
 
-def mean_field(machine, visible, max_steps, tol, damping=0.0):
+def mean_field(machine, visible, max_steps, tol):
     """Factorised approximation of p(hidden layers | visible), (n_rows, n_l) each.
 
     Starts bottom-up, each layer from the one below with doubled weights to stand in for
     the one above (Salakhutdinov & Hinton 2009), then updates the hidden layers of
-    either parity in turn, until none changes by more than `tol`. An update is moved
-    back towards the old value by the share `damping`. Without it, each update is the
+    either parity in turn, until none changes by more than `tol`. Each update is the
     best for its layers given the others, so the bound only rises. With one hidden layer
     the first pass is exact.
     """
@@ -105,7 +103,7 @@ def mean_field(machine, visible, max_steps, tol, damping=0.0):
     if len(layers) == 2:
         return MeanField(layers, 0, 0.0)
     hidden, n_steps, change = fixed_point(
-        given_visible(machine, over), layers[1:], max_steps, tol, damping
+        given_visible(machine, over), layers[1:], max_steps, tol
     )
     return MeanField([visible, *hidden], n_steps, change)
 
@@ -120,7 +118,7 @@ def given_visible(machine, over):
     return Machine(machine.units[1:], Params(weights[1:], (over + first, *others)))
 
 
-def fixed_point(machine, layers, max_steps, tol, damping):
+def fixed_point(machine, layers, max_steps, tol):
     """All layers at means that follow from each other; the steps; the last change.
 
     A row stays as it is once it has come to rest, so that it does not depend on the
@@ -132,11 +130,7 @@ def fixed_point(machine, layers, max_steps, tol, damping):
     while n_steps < max_steps:
         before = layers
         for parity in (EVEN, ODD):
-            fresh = means(machine, layers, parity)
-            layers = [
-                x if x is old or not damping else damping * old + (1.0 - damping) * x
-                for old, x in zip(layers, fresh, strict=True)
-            ]
+            layers = means(machine, layers, parity)
         n_steps += 1
         changes = row_changes(layers, before)
         change, moving = float(xp.max(changes)), changes > tol
