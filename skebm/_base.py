@@ -196,7 +196,7 @@ class BoltzmannMachineBase(
             state = training.start(*data, sizes, n_chains, settings, params)
             refuse_empty_columns(self, X_given, state.mass)
         run = Run(state, history, Progress())
-        if going_on and stopping is not None:
+        if stopping is not None and (going_on or pretrained):
             # What has been learnt so far is a candidate for the best.
             progress, _ = stopping.judge(run.progress, state)
             run = run._replace(progress=progress)

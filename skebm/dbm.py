@@ -155,8 +155,8 @@ class DBM(BoltzmannMachineBase):
     early_stopping : bool, default=False
         Whether to hold rows out of the fit, to follow the bound of their log-likelihood
         from epoch to epoch, to stop when it no longer grows, and to keep the parameters
-        of the epoch where it was best. That takes log Z in each epoch: see the user
-        guide. Pretraining does without these rows too.
+        of the epoch where it was best, or those after pretraining. That takes log Z in
+        each epoch: see the user guide. Pretraining does without these rows too.
     validation_fraction : float, default=0.1
         Share of the rows of positive weight that is held out, for `early_stopping`.
     n_iter_no_change : int, default=5

@@ -445,6 +445,16 @@ def test_early_stopping_keeps_the_best_epoch():
     assert_allclose(dbm.score(held_out), max(curve), atol=0.01)
 
 
+def test_early_stopping_keeps_the_pretrained_start_if_that_is_best():
+    X = separate_patterns()
+    start = fitted(X, n_iter=0, rbm=BernoulliRBM(n_iter=30), early_stopping=True)
+    dbm = clone(start).set_params(n_iter=3, learning_rate=20.0).fit(X)
+    assert dbm.n_iter_ == 3
+    assert_same_model(dbm, start)
+    for x, y in zip(dbm.chains_, start.chains_, strict=True):
+        assert_array_equal(x, y)
+
+
 def test_held_out_rows_take_no_part_in_the_fit_or_the_pretraining():
     X = patterns()
     params = {**OVERFITTING, "n_iter": 1}
