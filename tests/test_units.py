@@ -148,6 +148,14 @@ def test_log_partition_gain_at_all_sizes(scale, binary, name, dtype, monkeypatch
     assert_allclose(to_numpy(found), gain.sum(axis=-1), rtol=1e-4, atol=tolerance)
 
 
+def test_log_partition_gain_of_copies_is_that_of_each(rng):
+    a, W = rng.normal(size=(5, 3)), rng.normal(size=(4, 3))
+    x = rng.integers(0, 2, (5, 4)).astype(float)
+    found = Binomial(2).log_partition_gain(a, x, W)
+    expected = KIND.log_partition_gain(np.tile(a, 2), x, np.tile(W, 2))
+    assert_allclose(found, expected)
+
+
 @pytest.mark.parametrize("n_factors", [1, 2, 7, 16, 37])
 @pytest.mark.parametrize("at_once", [0, 1, 3, 16])
 def test_multiplied_keeps_the_product(n_factors, at_once, rng):
