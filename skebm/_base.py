@@ -200,7 +200,9 @@ class BoltzmannMachineBase(
             # What has been learnt so far is a candidate for the best.
             progress, _ = stopping.judge(run.progress, state)
             run = run._replace(progress=progress)
-        job = Job((X_given, y), data, settings, stopping, rates, state.epoch)
+        job = Job(
+            (X_given, y), data, settings, stopping, rates, state.epoch, pretrained > 0
+        )
         return self._finish(job, run, going_on, context)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -239,11 +241,12 @@ class BoltzmannMachineBase(
                     begin = time.perf_counter()
         except KeyboardInterrupt:
             n_done = run.state.epoch - job.first
-            if n_done == 0:
+            if n_done == 0 and not job.pretrained:
                 raise
             kept = "the best of these is" if job.stopping else "these are"
+            done = f"{n_done} epochs: {kept}" if n_done else "pretraining: that is"
             warnings.warn(
-                f"Training interrupted by user after {n_done} epochs: {kept} kept.",
+                f"Training interrupted by user after {done} kept.",
                 stacklevel=5,
             )
         except training.Diverged:

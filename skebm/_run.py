@@ -15,7 +15,8 @@ class Job(NamedTuple):
     """A fit: what stays the same from epoch to epoch.
 
     `given` are the X and y that callbacks see, `data` the rows and weights to fit to,
-    `first` is the number of epochs before this fit.
+    `first` is the number of epochs before this fit. With `pretrained`, what there was
+    before its first epoch is worth keeping.
     """
 
     given: tuple
@@ -24,6 +25,7 @@ class Job(NamedTuple):
     stopping: EarlyStopping | None
     rates: list
     first: int
+    pretrained: bool = False
 
 
 class Run(NamedTuple):

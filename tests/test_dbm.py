@@ -481,7 +481,7 @@ def test_divergence_says_what_to_lower_and_leaves_the_model():
         assert_array_equal(x, y)
 
 
-@pytest.mark.parametrize("after", [0, 2, 3 + 3 + 1])
+@pytest.mark.parametrize("after", [0, 2, 3 + 3, 3 + 3 + 1])
 def test_interruption_keeps_the_epochs_done(monkeypatch, after):
     epoch, done = training.train_epoch, []
 
@@ -503,6 +503,11 @@ def test_interruption_keeps_the_epochs_done(monkeypatch, after):
             dbm.fit(patterns())
         assert dbm.n_iter_ == 10
         assert len(done) == 2 + 1 + 3 + 10
+    elif after == 6:  # of the joint training's first epoch
+        with pytest.warns(UserWarning, match="after pretraining: that is kept"):
+            dbm.fit(patterns())
+        assert dbm.n_iter_ == 0
+        assert_same_model(dbm, clone(dbm).set_params(n_iter=0).fit(patterns()))
     else:
         with pytest.warns(UserWarning, match="after 1 epochs"):
             dbm.fit(patterns())
