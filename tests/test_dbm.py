@@ -75,6 +75,16 @@ def test_scores_are_the_bound_by_enumeration(dbm, oracle):
     assert_allclose(dbm.score(X), np.mean(expected), atol=1e-8)
 
 
+def test_scores_go_further_than_training_does(dbm):
+    """Where weights are strong, the bound that training works with is lower."""
+    dbm.components_ = [3.0 * W for W in dbm.components_]
+    strong = oracle_of(dbm)
+    X = all_visible(strong)
+    layers = dbm.mean_field(X, tol=1e-12).layers
+    expected = [strong.bound(v, [x[row] for x in layers]) for row, v in enumerate(X)]
+    assert_allclose(dbm.score_samples(X), expected, rtol=0, atol=1e-9)
+
+
 def test_mean_field_solves_its_equations(dbm, oracle):
     X = all_visible(oracle)
     found = dbm.mean_field(X, tol=1e-10)
@@ -164,6 +174,8 @@ def test_samples_given_some_units(dbm, oracle):
     p = oracle.given({0: given})
     x = oracle.layers[0]
     assert standard_errors(X, x.T @ (p[:, None] * x)).max() < 5
+    start = dbm.sample(20, n_gibbs_steps=0, given=given, random_state=0)
+    assert_array_equal(start[:, ::2], X[:20, ::2])
 
 
 def test_impute_fills_in_conditional_means(dbm, oracle):
