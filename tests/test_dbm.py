@@ -118,6 +118,19 @@ def test_mean_field_says_where_it_did_not_converge(dbm, oracle):
     assert found.change > 1e-12
 
 
+def test_mean_field_reports_the_slowest_of_all_rows(dbm, oracle):
+    """Also where they are not in the last block."""
+    dbm.components_ = [3.0 * W for W in dbm.components_]
+    X = all_visible(oracle)
+    steps = [dbm.mean_field(X[i : i + 1]).n_iter for i in range(len(X))]
+    slow, fast = X[[np.argmax(steps)]], X[[np.argmin(steps)]]
+    many = np.concatenate([slow, fast.repeat(1100, axis=0)])
+    assert dbm.mean_field(many).n_iter == max(steps) > min(steps)
+    with pytest.warns(ConvergenceWarning):
+        found = dbm.mean_field(many, max_iter=min(steps))
+    assert not found.converged
+
+
 def test_transform_gives_the_layer_asked_for(dbm, oracle):
     X = all_visible(oracle)
     layers = dbm.mean_field(X).layers
