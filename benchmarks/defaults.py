@@ -33,6 +33,7 @@ ALTERNATIVES = {
     "rate 0.05": {"learning_rate": 0.05},
     "rate 0.2": {"learning_rate": 0.2},
     "constant rate": {"learning_rate_schedule": "constant"},
+    "cosine rate": {"learning_rate_schedule": "cosine"},
     "momentum 0.5, rate 0.05": {"momentum": 0.5, "learning_rate": 0.05},
     "not centred": {"centered": False},
     "weight decay 1e-4": {"weight_decay": 1e-4},

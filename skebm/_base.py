@@ -35,7 +35,11 @@ from .core.machine import Machine, Params
 from .core.sampling import USUAL
 from .core.streams import Purpose, stream
 
-SCHEDULES = {"constant": optimise.constant, "linear": optimise.linear}
+SCHEDULES = {
+    "constant": optimise.constant,
+    "linear": optimise.linear,
+    "cosine": optimise.cosine,
+}
 
 ALGORITHMS = {
     "cd": algorithms.ContrastiveDivergence,

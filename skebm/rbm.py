@@ -192,7 +192,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         l1_decay=0.0,
         max_norm=None,
         centered=True,
-        learning_rate_schedule="linear",
+        learning_rate_schedule="cosine",
         sparsity_target=None,
         sparsity_cost=0.1,
         early_stopping=False,

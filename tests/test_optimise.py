@@ -7,7 +7,7 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 
 from skebm.core import optimise
 from skebm.core.machine import Params, copy_params
-from skebm.core.optimise import MomentumSGD, constant, linear
+from skebm.core.optimise import MomentumSGD, constant, cosine, linear
 
 from .machines import NAMESPACES, asarray_of
 
@@ -141,3 +141,10 @@ def test_schedules():
     assert constant(0.3, 3) == [0.3, 0.3, 0.3]
     assert_allclose(linear(0.3, 3), [0.3, 0.2, 0.1])
     assert linear(0.3, 0) == []
+
+
+def test_cosine_starts_at_the_full_rate_and_ends_near_zero():
+    assert_allclose(
+        cosine(0.4, 4), [0.4, 0.2 + 0.2 * 0.5**0.5, 0.2, 0.2 - 0.2 * 0.5**0.5]
+    )
+    assert cosine(0.3, 0) == []

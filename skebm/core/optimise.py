@@ -143,3 +143,12 @@ def constant(learning_rate, n_epochs):
 def linear(learning_rate, n_epochs):
     """Falling in even steps, from the full rate in the first epoch towards zero."""
     return [learning_rate * (1.0 - epoch / n_epochs) for epoch in range(n_epochs)]
+
+
+def cosine(learning_rate, n_epochs):
+    """Half a wave, from the full rate in the first epoch towards zero.
+
+    It stays longer near both ends than :func:`linear` [Loshchilov & Hutter 2017].
+    """
+    angles = [math.pi * epoch / n_epochs for epoch in range(n_epochs)]
+    return [0.5 * learning_rate * (1.0 + math.cos(angle)) for angle in angles]
