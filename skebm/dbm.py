@@ -137,9 +137,10 @@ class DBM(BoltzmannMachineBase):
         means any.
     centered : bool, default=True
         Whether the gradient is that of the centred machine [3]_ [4]_.
-    learning_rate_schedule : {"constant", "linear"}, default="linear"
-        "linear" lets the learning rate fall in even steps from epoch to epoch, towards
-        zero after `n_iter` epochs. :meth:`partial_fit` always uses `learning_rate`.
+    learning_rate_schedule : {"constant", "linear", "cosine"}, default="cosine"
+        How the learning rate falls towards zero in `n_iter` epochs: "linear" in even
+        steps, "cosine" as half a wave, which is slower near both ends. "constant" lets
+        it be. :meth:`partial_fit` always uses `learning_rate`.
     pretrain : bool, default=True
         Whether :meth:`fit` first trains the layers one after the other.
         :meth:`partial_fit` does not, nor does a `warm_start`.
@@ -267,7 +268,7 @@ class DBM(BoltzmannMachineBase):
         l1_decay=0.0,
         max_norm=None,
         centered=True,
-        learning_rate_schedule="linear",
+        learning_rate_schedule="cosine",
         pretrain=True,
         rbm=None,
         sparsity_target=None,

@@ -69,9 +69,10 @@ class BernoulliRBM(BoltzmannMachineBase):
         Whether the gradient is that of the centred machine [4]_ [5]_. It leads to
         better likelihoods, mostly, and does as well on flipped data (1 - X). Without
         it, few hidden units are active at a time, which may suit a classifier better.
-    learning_rate_schedule : {"constant", "linear"}, default="linear"
-        "linear" lets the learning rate fall in even steps from epoch to epoch, towards
-        zero after `n_iter` epochs. :meth:`partial_fit` always uses `learning_rate`.
+    learning_rate_schedule : {"constant", "linear", "cosine"}, default="cosine"
+        How the learning rate falls towards zero in `n_iter` epochs: "linear" in even
+        steps, "cosine" as half a wave, which is slower near both ends. "constant" lets
+        it be. :meth:`partial_fit` always uses `learning_rate`.
     sparsity_target : float, default=None
         Share of rows, in (0, 1), for which each hidden unit should be active [6]_ [7]_.
         None means that it does not matter.
