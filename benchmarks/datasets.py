@@ -16,3 +16,18 @@ def mnist():
     X, y = fetch_openml("mnist_784", version=1, return_X_y=True, as_frame=False)
     X, y = X.astype(np.uint8), y.astype(np.uint8)
     return X[:60_000], y[:60_000], X[60_000:], y[60_000:]
+
+
+def grey_mnist_and_binary_test():
+    """Training rows as probabilities; test rows that were drawn from theirs once.
+
+    The drawn ones are those of the folder, else of a fixed seed.
+    """
+    X, _, X_test, _ = mnist()
+    folder = os.environ.get("SKEBM_DATA")
+    if folder:
+        with np.load(Path(folder) / "mnist_binarized.npz") as data:
+            drawn = data["X_test"]
+    else:
+        drawn = np.random.default_rng(0).random(X_test.shape) < X_test / 255
+    return X / np.float32(255), drawn

@@ -19,14 +19,14 @@ and Murray 2008, 784 visible and 500 hidden units, CD-25); silhouettes, -114.75,
 """
 
 import argparse
-import ast
 import importlib.util
 import os
 import time
 from pathlib import Path
 
 import numpy as np
-from datasets import mnist
+from datasets import grey_mnist_and_binary_test, mnist
+from parameters import parsed
 from sklearn.neural_network import BernoulliRBM as SklearnRBM
 
 from skebm import BernoulliRBM
@@ -71,14 +71,7 @@ def flipped():
 
 def stochastic():
     """Grey training rows, drawn from anew in each epoch; test rows drawn once."""
-    X, _, X_test, _ = mnist()
-    folder = os.environ.get("SKEBM_DATA")
-    if folder:
-        with np.load(Path(folder) / "mnist_binarized.npz") as data:
-            drawn = data["X_test"]
-    else:
-        drawn = np.random.default_rng(0).random(X_test.shape) < X_test / 255
-    return X / np.float32(255), drawn, {"sample_inputs": True}
+    return *grey_mnist_and_binary_test(), {"sample_inputs": True}
 
 
 def silhouettes():
@@ -189,9 +182,7 @@ def main():
     known, others = parser.parse_known_args()
     X, X_test, params = DATA[known.data]()
     params = {"n_components": 500, "n_iter": 24, "n_gibbs_steps": 2, **params}
-    for argument in others:
-        name, _, value = argument.removeprefix("--").partition("=")
-        params[name] = value if value.isalpha() else ast.literal_eval(value)
+    params |= parsed(others)
     print(f"{known.data}, {X.shape[0]} rows: {params}", flush=True)
 
     def report(name, rbm, seconds, n_betas=N_BETAS):

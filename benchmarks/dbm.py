@@ -1,0 +1,94 @@
+"""A deep Boltzmann machine on MNIST: bound of the log-likelihood, and its time.
+
+    SKEBM_DATA=folder python benchmarks/dbm.py [model.joblib] [--parameter=value]
+
+784-500-1000, trained on grey values from which visible units are drawn anew each time,
+as PARAMETERS say; others can be given as in --n_iter=20, those of the machines of the
+pretraining as in --rbm__n_iter=5. There is a line for each layer of the pretraining,
+for each tenth epoch, and one at the end: the mean bound of 10,000 test rows that were
+drawn once, with log Z from annealing in both directions. The model is kept in the file
+that is named, if any, for benchmarks/classification.py.
+
+Published bounds: -84.62 (Salakhutdinov & Hinton 2009, 500-1000), -86.37 after 249
+minutes on a graphics card (the documentation of boltzmann-machines by yell, 512-1024).
+"""
+
+import sys
+import time
+
+import joblib
+import numpy as np
+from datasets import grey_mnist_and_binary_test
+from parameters import parsed
+
+from skebm import DBM, BernoulliRBM
+
+PARAMETERS = {
+    "hidden_layer_sizes": (500, 1000),
+    "n_iter": 100,
+    "sample_inputs": True,
+    "random_state": 0,
+}
+N_BETAS, LAST_N_BETAS, LINE_EPOCHS = 1000, 20_000, 10
+
+
+class Clock:
+    """Callback that tells of each layer, and calls `report` now and then."""
+
+    def __init__(self, report):
+        self.report, self.begin, self.n_epochs = report, time.perf_counter(), 0
+
+    def seconds(self):
+        return time.perf_counter() - self.begin
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "layer":
+            print(f"a layer is pretrained: {self.seconds():.0f} s", flush=True)
+        if context.task_name != "epoch":
+            return
+        self.n_epochs += 1
+        if self.n_epochs % LINE_EPOCHS == 0:
+            so_far = self.seconds()
+            self.report(fitted_estimator, so_far, N_BETAS)
+            self.begin += self.seconds() - so_far
+
+
+def main():
+    file = None if len(sys.argv) < 2 or sys.argv[1].startswith("--") else sys.argv[1]
+    params = PARAMETERS | parsed(sys.argv[1 + (file is not None) :])
+    X, X_test = grey_mnist_and_binary_test()
+    dbm = DBM(rbm=BernoulliRBM(sample_inputs=True)).set_params(**params)
+    print(dbm, flush=True)
+
+    def report(fitted, seconds, n_betas):
+        log_z = fitted.log_partition("ais", n_betas=n_betas)
+        known = fitted.log_partition().value  # which the scores have taken off
+        F = -known - fitted.score_samples(X_test).mean(dtype=np.float64)
+        print(
+            f"{seconds:6.0f} s, epoch {fitted.n_iter_:3}: {-F - log_z.value:8.2f} "
+            f"between {-F - log_z.upper:.2f} and {-F - log_z.lower:.2f}, "
+            f"{log_z.effective_samples:.1f} effective runs; dead units: "
+            f"{fitted.history_['dead_units'][-1]:.0f}",
+            flush=True,
+        )
+
+    clock = Clock(report)
+    dbm.set_callbacks(clock).fit(X)
+    seconds = clock.seconds()
+    dbm.set_callbacks()
+    if file is not None:
+        joblib.dump(dbm, file)
+    report(dbm, seconds, LAST_N_BETAS)
+
+
+if __name__ == "__main__":
+    main()
