@@ -1,6 +1,5 @@
 """The machine against the sum over all its states."""
 
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -99,9 +98,12 @@ def test_gradient_is_that_of_the_exact_log_likelihood(sizes):
             assert_allclose(found[group][index], expected, atol=1e-7)
 
 
+@pytest.mark.parametrize("separate", [False, True])
 @pytest.mark.parametrize("sizes", SIZES)
-def test_centred_gradient_is_the_gradient_of_the_centred_machine(sizes):
+def test_centred_gradient_is_the_gradient_of_the_centred_machine(sizes, separate):
     """The step of a machine that stores centred states, brought back to plain biases.
+
+    Also where layers are other states below a layer than they are above one.
 
     With E = -sum b.(x - o) - sum (x - o) W (y - p), a step (dW, db) changes the plain
     biases by db_l - dW_l o_{l+1} - dW_{l-1}^T o_{l-1}.
@@ -111,10 +113,16 @@ def test_centred_gradient_is_the_gradient_of_the_centred_machine(sizes):
     offsets = [rng.uniform(size=n) for n in sizes]
     row_weights = rng.normal(size=9)
     row_weights -= row_weights.mean()
-    found = gradient(layers, row_weights, offsets)
-    centred = [x - o for x, o in zip(layers, offsets, strict=True)]
+    lower = list(layers)
+    if separate:
+        lower[1:] = [rng.integers(0, 2, x.shape).astype(float) for x in layers[1:]]
+    found = gradient(layers, row_weights, offsets, lower if separate else None)
+    centred, below = (
+        [x - o for x, o in zip(states, offsets, strict=True)]
+        for states in (layers, lower)
+    )
     weighted = np.diag(row_weights)
-    steps = [x.T @ weighted @ y for x, y in pairwise(centred)]
+    steps = [x.T @ weighted @ y for x, y in zip(below[:-1], centred[1:], strict=True)]
     for index, x in enumerate(layers):
         expected = row_weights @ x
         if index < len(steps):

@@ -119,7 +119,9 @@ def share_of_the_other_mode(algorithm, betas, n=500):
     algorithm = algorithm.prepared(machine, np.full(4, 0.5), betas)
     random, rows = draws(), np.zeros((1, 4))
     for _ in range(100):
-        layers, _, chains = algorithm.phases(machine, rows, np.ones(1), chains, random)
+        layers, _, _, chains = algorithm.phases(
+            machine, rows, np.ones(1), chains, random
+        )
     return layers[0][1 : n + 1].mean()
 
 
@@ -138,7 +140,7 @@ def adjusted(strength, betas, n=200):
     for _ in range(30):
         chains = algorithm.phases(
             machine, np.zeros((1, 4)), np.ones(1), chains, draws()
-        )[2]
+        )[-1]
     return algorithm.adjusted(machine, chains, betas, draws(1))
 
 

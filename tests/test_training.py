@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skebm.core import algorithms, optimise, training
-from skebm.core.machine import ODD, Params, copy_params, gradient, means
+from skebm.core.machine import EVEN, ODD, Params, copy_params, gradient, means
 from skebm.core.sampling import FINE, bottom_up, mean_field
 from skebm.core.units import Bernoulli, Binomial
 
@@ -87,7 +87,7 @@ def phases_of(algorithm, rows, row_weights, n_chains=2000):
 def test_each_phase_is_averaged_over_its_own_rows(algorithm, rng):
     """scikit-learn divides the sum over all chains by the number of data rows."""
     rows = rng.integers(0, 2, (3, 4)).astype(float)
-    _, (layers, weights, _) = phases_of(algorithm, rows, np.full(3, 1 / 3))
+    _, (layers, _, weights, _) = phases_of(algorithm, rows, np.full(3, 1 / 3))
     assert_allclose(weights[:3].sum(), 1.0)
     assert_allclose(weights[3:].sum(), -1.0)
     assert len(set(weights[3:])) == 1
@@ -101,7 +101,9 @@ def test_each_phase_is_averaged_over_its_own_rows(algorithm, rng):
 def test_hidden_means_are_those_of_the_visible_rows_beside_them(algorithm, rng):
     """Stale means, given the chains' old visible units, would show here."""
     rows = rng.integers(0, 2, (3, 4)).astype(float)
-    machine, (layers, _, _) = phases_of(algorithm, rows, np.full(3, 1 / 3), n_chains=5)
+    machine, (layers, _, _, _) = phases_of(
+        algorithm, rows, np.full(3, 1 / 3), n_chains=5
+    )
     W, (_, c) = machine.params.weights[0], machine.params.biases
     assert_allclose(layers[1], 1 / (1 + np.exp(-(layers[0] @ W + c))))
 
@@ -114,7 +116,7 @@ def test_persistent_chains_stay_with_the_machine():
     draws = training.stream(0, training.Purpose.CHAINS, rows)
     chains = training.start_chains(UNITS, [rows[0], np.full(3, 0.5)], 20_000, draws)
     for _ in range(60):
-        layers, _, chains = algorithms.PersistentChains(2).phases(
+        layers, _, _, chains = algorithms.PersistentChains(2).phases(
             machine, rows, np.ones(1), chains, draws
         )
     found = layers[0][1:].T @ layers[1][1:] / 20_000
@@ -137,10 +139,10 @@ def deep_phases(algorithm, sizes, n_steps, n_chains=20_000, scale=1.0):
     n_betas = len(algorithm.first_betas)
     chains = training.start_chains(machine.units, start, n_chains * n_betas, draws)
     for _ in range(n_steps):
-        layers, row_weights, chains = algorithm.phases(
+        layers, below, row_weights, chains = algorithm.phases(
             machine, rows, weights, chains, draws, FINE
         )
-    return machine, oracle, rows, layers, row_weights
+    return machine, oracle, rows, layers, below, row_weights
 
 
 ALGORITHMS = [algorithms.PersistentChains(2), algorithms.ParallelTempering(1)]
@@ -152,17 +154,18 @@ def test_deep_phases_are_mean_field_and_the_machine(sizes, algorithm):
     """Data rows by mean field; model rows with all the machine's moments of
     neighbouring layers. Negative control: the moments of another machine.
     """
-    machine, oracle, rows, layers, weights = deep_phases(algorithm, sizes, 50)
+    machine, oracle, rows, layers, below, weights = deep_phases(algorithm, sizes, 50)
     n = len(rows)
     assert_allclose(weights[n:], -1.0 / (len(weights) - n))
     assert_allclose(weights.sum(), 0.0, atol=1e-12)
     expected = mean_field(machine, rows, *FINE).layers
-    for x, y in zip(layers, expected, strict=True):
-        assert_array_equal(x[:n], y)
+    for x, y, z in zip(layers, below, expected, strict=True):
+        assert_array_equal(x[:n], z)
+        assert_array_equal(y[:n], z)
     other = Enumeration(*(tuple(1.3 * x for x in group) for group in machine.params))
 
     def errors(oracle):
-        for index, (lower, upper) in enumerate(pairwise(layers)):
+        for index, (lower, upper) in enumerate(zip(below, layers[1:], strict=False)):
             pairs = lower[n:, :, None] * upper[n:, None, :]
             exact = (oracle.layers[index].T * oracle.probabilities) @ (
                 oracle.layers[index + 1]
@@ -174,15 +177,21 @@ def test_deep_phases_are_mean_field_and_the_machine(sizes, algorithm):
     assert max(errors(other)) > 5
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("sizes", DEEP)
-def test_odd_layers_of_the_chains_are_fresh_means(sizes):
-    """Stale ones, given the chains' old even layers, would show here."""
-    machine, _, rows, layers, _ = deep_phases(ALGORITHMS[0], sizes, 1, n_chains=5)
-    model = [x[len(rows) :] for x in layers]
-    for x, y in zip(model, means(machine, model, ODD), strict=True):
-        assert_allclose(x, y)
-    for x in model[::2]:
+def test_hidden_layers_of_the_chains_are_means_given_samples_below(sizes, algorithm):
+    """Stale ones, given the chains' old layers, would show here.
+
+    The odd layers are means given the even samples, the even ones given odd samples,
+    which are beside each other in the two lists.
+    """
+    machine, _, rows, *lists, _ = deep_phases(algorithm, sizes, 1, n_chains=5)
+    above, below = ([x[len(rows) :] for x in layers] for layers in lists)
+    for x in below:
         assert set(np.unique(x)) <= {0.0, 1.0}
+    from_even, from_odd = means(machine, below, ODD), means(machine, below, EVEN)
+    for index, x in enumerate(above[1:], start=1):
+        assert_allclose(x, (from_even if index % 2 == ODD else from_odd)[index])
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -289,8 +298,8 @@ def test_divergence_of_a_bias_alone_is_noticed(monkeypatch):
     X, settings = np.eye(4), settings_of()
     state = training.start(X, np.ones(4), (3,), 5, settings)
 
-    def spoiled(layers, row_weights, offsets):
-        step = gradient(layers, row_weights, offsets)
+    def spoiled(*args):
+        step = gradient(*args)
         step.biases[1][0] = np.nan
         return step
 
@@ -304,7 +313,7 @@ def test_contrastive_divergence_starts_from_samples():
     machine = machine_of([np.zeros((1, 1)) + 40.0], [np.zeros(1) - 30.0, np.zeros(1)])
     rows = np.zeros((4000, 1))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    layers, _, _ = algorithms.ContrastiveDivergence(1).phases(
+    layers, _, _, _ = algorithms.ContrastiveDivergence(1).phases(
         machine, rows, np.full(4000, 1 / 4000), [], draws
     )
     assert abs(layers[0][4000:].mean() - 0.5) < 5 * 0.5 / np.sqrt(4000)
@@ -314,9 +323,9 @@ def test_contrastive_divergence_starts_from_samples():
 def test_offsets_are_the_running_means_or_none(centred, monkeypatch):
     seen = []
 
-    def spy(layers, row_weights, offsets):
+    def spy(layers, row_weights, offsets, lower):
         seen.append(offsets)
-        return gradient(layers, row_weights, offsets)
+        return gradient(layers, row_weights, offsets, lower)
 
     monkeypatch.setattr(training, "gradient", spy)
     state = trained(np.eye(4), 1, centred=centred)

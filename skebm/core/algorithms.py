@@ -1,8 +1,9 @@
 """How the model's side of the gradient is estimated.
 
 An algorithm's `phases` takes a machine, rows of data with their weights, and chains; it
-returns stacked layers of data rows and model rows, their weights, which sum to zero,
-and the chains for the next batch. Before an epoch `prepared` gives the algorithm the
+returns stacked layers of data rows and model rows, the same as they stand below another
+layer (see `over_samples`), their weights, which sum to zero, and the chains for the
+next batch. Before an epoch `prepared` gives the algorithm the
 inverse temperatures of the chains, and after it `adjusted` says what they are to be;
 all but parallel tempering have a single one. Where a machine has more than one hidden
 layer, the data rows' are found by mean field, as `inference` says.
@@ -11,7 +12,7 @@ layer, the data rows' are found by mean field, as `inference` says.
 from typing import NamedTuple
 
 from .backend import like, namespace
-from .machine import EVEN, ODD, draw, means, odd_only
+from .machine import EVEN, ODD, draw, field, means, odd_only
 from .sampling import USUAL, alternate, mean_field
 from .tempering import acceptance, base_biases, gain, swapped, tempered_sample
 
@@ -37,6 +38,26 @@ def data_and_model(machine, rows, model, inference):
         negative = means(machine, model, ODD)
         layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
     return layers
+
+
+def over_samples(machine, layers, n_rows, samples):
+    """Stacked layers for the gradient: above others, as means, and below, as samples.
+
+    For products with the layer below, each hidden layer of the model rows is its mean
+    given a sample of that layer, which has less variance than a sample of both. The odd
+    layers are such means already. The even ones are made so from `samples`, of odd
+    layers given the even ones: a state of the chains too. With one hidden layer there
+    are none, and both lists are `layers`.
+    """
+    if len(layers) == 2:
+        return layers, layers
+    above, below, concat = list(layers), list(layers), namespace(layers[0]).concat
+    for index in range(ODD, len(layers), 2):
+        below[index] = concat([layers[index][:n_rows, ...], samples[index]])
+    for index in range(EVEN + 2, len(layers), 2):
+        mean = machine.units[index].mean(field(machine.params, samples, index))
+        above[index] = concat([layers[index][:n_rows, ...], mean])
+    return above, below
 
 
 def balanced(weights, n_chains):
@@ -65,14 +86,14 @@ class ContrastiveDivergence(NamedTuple):
         return chains, betas
 
     def phases(self, machine, rows, weights, chains, stream, inference=None):
-        """Stacked layers of data and model rows, weights that sum to zero, chains."""
+        """Stacked layers, the same below others, weights that sum to zero, chains."""
         positive = means(machine, [rows, None], ODD)
         start = draw(machine, positive, ODD, stream)
         negative = means(machine, alternate(machine, start, self.n_steps, stream), ODD)
         chains = draw(machine, negative, ODD, stream)
         concat = namespace(rows).concat
         layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
-        return layers, concat([weights, -weights]), [None, chains[1]]
+        return layers, layers, concat([weights, -weights]), [None, chains[1]]
 
 
 class PersistentChains(NamedTuple):
@@ -95,12 +116,13 @@ class PersistentChains(NamedTuple):
         return chains, betas
 
     def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
-        """Stacked layers of data and model rows, weights that sum to zero, chains."""
+        """Stacked layers, the same below others, weights that sum to zero, chains."""
         model = alternate(machine, chains, self.n_steps, stream)
         layers = data_and_model(machine, rows, model, inference)
         fresh = [x[rows.shape[0] :, ...] for x in layers]
-        chains = draw(machine, fresh, ODD, stream)
-        return layers, balanced(weights, model[0].shape[0]), odd_only(chains)
+        chains = odd_only(draw(machine, fresh, ODD, stream))
+        stacked = over_samples(machine, layers, rows.shape[0], chains)
+        return *stacked, balanced(weights, model[0].shape[0]), chains
 
 
 class ParallelTempering(NamedTuple):
@@ -123,13 +145,14 @@ class ParallelTempering(NamedTuple):
         return self._replace(base=base, betas=like(betas, visible_mean)[:, None])
 
     def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
-        """Stacked layers of data and model rows, weights that sum to zero, chains."""
+        """Stacked layers, the same below others, weights that sum to zero, chains."""
         model = self._advanced(machine, chains, self.n_steps, stream)
         model = swapped(machine, self.base, self.betas, model, stream)
         n_chains = model[0].shape[0] // self.betas.shape[0]
         coldest = [x[:n_chains, ...] for x in model]
         layers = data_and_model(machine, rows, coldest, inference)
-        return layers, balanced(weights, n_chains), odd_only(model)
+        stacked = over_samples(machine, layers, rows.shape[0], coldest)
+        return *stacked, balanced(weights, n_chains), odd_only(model)
 
     def _advanced(self, machine, chains, n_steps, stream):
         """All layers of the chains, Gibbs steps on from odd ones."""

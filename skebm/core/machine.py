@@ -135,7 +135,7 @@ def visible_mean(machine, layers):
     return machine.units[0].mean(field(machine.params, layers, 0))
 
 
-def gradient(layers, row_weights, offsets):
+def gradient(layers, row_weights, offsets, lower=None):
     """Centred gradient of the log-likelihood, from weighted rows that sum to zero.
 
     Data rows weigh +w_i, chain rows -w_i, so one product serves both phases:
@@ -147,18 +147,26 @@ def gradient(layers, row_weights, offsets):
     expressed in the parameters of the plain machine [Montavon & Mueller 2012; Melchior,
     Fischer & Wiskott 2016]. Offsets of zero give the plain gradient. The second line is
     computed without going through dW, which is larger than the states.
+
+    With `lower`, the layers as they stand below another: x_l of dW_l is one of these,
+    and x_{l+1} one of `layers`, such as its mean given that x_l.
     """
-    centred = [x - o for x, o in zip(layers, offsets, strict=True)]
-    along = [x @ o for x, o in zip(centred, offsets, strict=True)]
+    below = layers if lower is None else lower
+    last = len(layers) - 1
+    lowers = [x - o for x, o in zip(below[:last], offsets[:last], strict=True)]
+    uppers = [x - o for x, o in zip(layers[1:], offsets[1:], strict=True)]
     weights = tuple(
-        lower.T @ (row_weights[:, None] * upper) for lower, upper in pairwise(centred)
+        x.T @ (row_weights[:, None] * y) for x, y in zip(lowers, uppers, strict=True)
     )
-    biases = []
-    for index, x in enumerate(centred):
-        share = 1.0 - sum(
-            along[max(index - 1, 0) : index] + along[index + 1 : index + 2]
+    along_above = [y @ o for y, o in zip(uppers, offsets[1:], strict=True)]
+    along_below = [x @ o for x, o in zip(lowers, offsets[:last], strict=True)]
+    biases = [(row_weights * (1.0 - along_above[0])) @ lowers[0]]
+    for x, y in zip(uppers, along_below, strict=True):
+        biases.append((row_weights * (1.0 - y)) @ x)
+    for index in range(1, last):
+        biases[index] = (
+            biases[index] - (row_weights * along_above[index]) @ lowers[index]
         )
-        biases.append((row_weights * share) @ x)
     return Params(weights, tuple(biases))
 
 

@@ -234,7 +234,9 @@ def up_down_epoch(stack, X, sample_weight, learning_rate, epoch, settings):
         awake = sampled_up(recognition, rows, draws)
         for index, machine in enumerate(generative):
             towards(machine, awake[index : index + 2], EVEN, weights, learning_rate)
-        layers, row_weights, _ = algorithm.phases(top, awake[-1], weights, None, draws)
+        layers, _, row_weights, _ = algorithm.phases(
+            top, awake[-1], weights, None, draws
+        )
         step = gradient(layers, row_weights, plain)
         ascent.update(step, None, top.params, learning_rate)
         asleep = sampled_down(generative, layers[0][rows.shape[0] :, ...], draws)

@@ -284,14 +284,18 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
             completed.append(rows)
         if settings.sample_inputs:
             rows = units[0].sample_data(rows, input_stream)
-        layers, row_weights, chains = algorithm.phases(
+        layers, below, row_weights, chains = algorithm.phases(
             machine, rows, weights, chains, chain_stream, settings.inference
         )
         means = follow_means(means, layers, weights)
         if settings.sparsity is not None:
             n_rows = rows.shape[0]
-            layers = sparser(units, layers, means, n_rows, settings.sparsity)
-        step = gradient(layers, row_weights, means if settings.centred else no_offsets)
+            layers, below = (
+                sparser(units, x, means, n_rows, settings.sparsity)
+                for x in (layers, below)
+            )
+        offsets = means if settings.centred else no_offsets
+        step = gradient(layers, row_weights, offsets, below)
         optimiser.update(step, velocity, params, learning_rate)
     check_finite(params)
     chains, betas = algorithm.adjusted(machine, chains, state.betas, chain_stream)
