@@ -1,6 +1,5 @@
 """The machine against the sum over all its states."""
 
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
