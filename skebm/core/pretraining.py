@@ -3,8 +3,8 @@
 Either the first layer alone is pretrained (:func:`grown`), or all are. Then each
 machine of the stack is to do a part of the work of two: a layer in between gets input
 from below and from above, but during pretraining from one side alone. So that side
-counts twice: the layer that it comes from is a sum of two tied copies, as all are but the
-visible layer of the top machine and the hidden one of the lowest [Salakhutdinov &
+counts twice: the layer that it comes from is a sum of two tied copies, as all are but
+the visible layer of the top machine and the hidden one of the lowest [Salakhutdinov &
 Hinton 2009, 2012].
 """
 
