@@ -359,6 +359,46 @@ def test_gradient_with_a_sparsity_target(centred, hidden, n_copies):
     assert_allclose(found.biases[1] - plain.biases[1], expected)
 
 
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("sizes", DEEP)
+def test_penalty_of_deep_layers_moves_biases_and_weights_from_below(sizes, centred):
+    """In proportion to its cost: no products of the shifts of two layers."""
+    machine, oracle = random_machine(sizes)
+    rows, weights = oracle.layers[0][::5], np.ones(len(oracle.layers[0][::5]))
+
+    def after(cost):
+        settings = settings_of(
+            units=machine.units,
+            batch_size=len(rows),
+            centred=centred,
+            sparsity=training.Sparsity(0.1, cost),
+            inference=FINE,
+        )
+        params = copy_params(machine.params)
+        state = training.start(rows, weights, sizes[1:], 5, settings, params)
+        return training.train_epoch(state, rows, weights, 1.0, settings)
+
+    plain, state = after(0.0), after(0.7)
+    layers = mean_field(machine, rows, *FINE).layers
+    offsets = [centred * m for m in state.means]
+    push = [0.7 * (0.1 - m) for m in state.means]
+    steps = [
+        np.outer((x - o).mean(axis=0), y)
+        for x, o, y in zip(layers[:-1], offsets[:-1], push[1:], strict=True)
+    ]
+    for index, x in enumerate(state.params.biases):
+        expected = push[index] if index > 0 else 0.0
+        if index < len(steps):
+            expected = expected - steps[index] @ offsets[index + 1]
+        if index > 0:
+            expected = expected - offsets[index - 1] @ steps[index - 1]
+        assert_allclose(x - plain.params.biases[index], expected, atol=1e-9)
+    for x, y, step in zip(
+        state.params.weights, plain.params.weights, steps, strict=True
+    ):
+        assert_allclose(x - y, step, atol=1e-9)
+
+
 @pytest.mark.parametrize("hidden", [Bernoulli(), Binomial(2)])
 def test_hidden_units_become_as_active_as_asked(hidden):
     X = np.random.default_rng(0).integers(0, 2, (200, 8)).astype(float)

@@ -289,11 +289,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         )
         means = follow_means(means, layers, weights)
         if settings.sparsity is not None:
-            n_rows = rows.shape[0]
-            layers, below = (
-                sparser(units, x, means, n_rows, settings.sparsity)
-                for x in (layers, below)
-            )
+            layers = sparser(units, layers, means, rows.shape[0], settings.sparsity)
         offsets = means if settings.centred else no_offsets
         step = gradient(layers, row_weights, offsets, below)
         optimiser.update(step, velocity, params, learning_rate)
@@ -328,7 +324,9 @@ def follow_means(means, layers, weights):
 def sparser(units, layers, means, n_rows, sparsity):
     """Layers whose gradient is also that of the penalty: shifted hidden data rows.
 
-    In a layer of sums of tied copies, the penalty and its target are each copy's.
+    They are for the upper end of the weights alone. Shifted at both ends, the weights
+    between two hidden layers would gain the product of two shifts, and grow by it. In a
+    layer of sums of tied copies, the penalty and its target are each copy's.
     """
     shifted = [layers[0]]
     for kind, x, mean in zip(units[1:], layers[1:], means[1:], strict=True):
