@@ -235,9 +235,9 @@ class DBMClassifier(FineTunedClassifier):
         "lbfgs" takes all rows at once, and suits small data.
     learning_rate_init : float, default=0.001
         Step size, in the first epoch if there is a schedule.
-    learning_rate_schedule : {"constant", "linear"}, default="constant"
+    learning_rate_schedule : {"constant", "linear", "cosine"}, default="constant"
         "linear" lets the learning rate fall in even steps from epoch to epoch, towards
-        zero after `max_iter` epochs.
+        zero after `max_iter` epochs; "cosine" does as half a wave.
     momentum : float, default=0.9
         Share of the last step that "sgd" takes again, in [0, 1).
     alpha : float, default=0.0001
