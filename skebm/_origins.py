@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
+from ._stacking import layer_sizes
 from ._validation import reference
 from .core.backend import namespace
 from .core.machine import Params
@@ -86,11 +87,18 @@ class FromDBM:
 
     def new(self, estimator, seed):
         """An unfitted one."""
-        if estimator.dbm is None:
-            dbm = DBM(verbose=estimator.verbose)
-        else:
-            dbm = clone(estimator.dbm)
-        sizes = estimator.hidden_layer_sizes
+        usual, sizes = DBM(verbose=estimator.verbose), estimator.hidden_layer_sizes
+        dbm = usual if estimator.dbm is None else clone(estimator.dbm)
+        own = layer_sizes(dbm.hidden_layer_sizes)
+        # As a fitted machine has sizes of its own, they would get lost in its clones.
+        if own not in map(layer_sizes, (sizes, usual.hidden_layer_sizes)):
+            raise ValueError(
+                f"dbm is not fitted, and has hidden_layer_sizes="
+                f"{dbm.hidden_layer_sizes}, but {type(estimator).__name__} would give "
+                f"it {sizes}. Set hidden_layer_sizes of the {type(estimator).__name__} "
+                "alone. To keep a machine fitted in a grid search or a clone, pass "
+                "sklearn.frozen.FrozenEstimator(dbm)."
+            )
         return dbm.set_params(hidden_layer_sizes=sizes, random_state=seed)
 
     def hidden(self, dbm, dtype):

@@ -226,10 +226,11 @@ class DBMClassifier(FineTunedClassifier):
         Numbers of hidden units, from below. Not used with a fitted `dbm`.
     dbm : DBM or FrozenEstimator, default=None
         The machine that is cloned, given the sizes of the layers, and fitted to the
-        rows; None is ``DBM()``. Its parameters can be set as ``dbm__learning_rate`` and
-        so on. One that is fitted already is not fitted again: fine-tuning starts from
-        it, and leaves it as it is. In a grid search, whose clones are not fitted, give
-        ``sklearn.frozen.FrozenEstimator(dbm)``: then one pretraining serves them all.
+        rows; None is ``DBM()``. The parameters of one that is given can be set as
+        ``dbm__learning_rate`` and so on; its `hidden_layer_sizes` are to be left out,
+        or these. One that is fitted already is not fitted again: fine-tuning starts
+        from it, and leaves it as it is. In a grid search, whose clones are not fitted,
+        give ``sklearn.frozen.FrozenEstimator(dbm)``: then one pretraining serves all.
     solver : {"adam", "sgd", "lbfgs"}, default="adam"
         "adam" and "sgd", which has Nesterov momentum, go from minibatch to minibatch;
         "lbfgs" takes all rows at once, and suits small data.

@@ -135,7 +135,7 @@ def test_a_fitted_machine_serves_and_stays_as_it_is():
 
 def test_a_machine_that_is_not_fitted_is_cloned():
     X, y = data()
-    prototype = DBM((3,), rbm=BernoulliRBM(n_iter=2), n_iter=3, n_chains=7)
+    prototype = DBM(rbm=BernoulliRBM(n_iter=2), n_iter=3, n_chains=7)
     model = unfitted(DBMClassifier, dbm=prototype).fit(X, y)
     assert not prototype.__sklearn_is_fitted__()
     assert [len(b) for b in model.dbm_.intercepts_] == [5, 6, 4]
@@ -143,6 +143,17 @@ def test_a_machine_that_is_not_fitted_is_cloned():
     assert len(model.dbm_.chains_[0]) == 7
     again = unfitted(DBMClassifier, dbm=prototype).fit(X, y)
     assert_same_model(model, again)
+
+
+def test_sizes_of_a_machine_that_is_not_fitted_do_not_get_lost():
+    """As they would, with the training, in a clone of what was given fitted."""
+    X, y = data()
+    for dbm in (DBM((3,)), clone(machine(X, (3,)))):
+        with pytest.raises(ValueError, match=r"sizes=\(3,\).*FrozenEstimator\(dbm\)"):
+            classifier(dbm).fit(X, y)
+    same = DBM(3, rbm=BernoulliRBM(n_iter=1), n_iter=1)
+    model = classifier(same, hidden_layer_sizes=[3]).fit(X, y)
+    assert [len(b) for b in model.dbm_.intercepts_] == [5, 3]
 
 
 def test_one_pretraining_serves_a_grid_search():
