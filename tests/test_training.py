@@ -142,7 +142,7 @@ def deep_phases(algorithm, sizes, n_steps, n_chains=20_000, scale=1.0):
         layers, below, row_weights, chains = algorithm.phases(
             machine, rows, weights, chains, draws, FINE
         )
-    return machine, oracle, rows, layers, below, row_weights
+    return machine, oracle, rows, layers, below, row_weights, chains
 
 
 ALGORITHMS = [algorithms.PersistentChains(2), algorithms.ParallelTempering(1)]
@@ -154,7 +154,7 @@ def test_deep_phases_are_mean_field_and_the_machine(sizes, algorithm):
     """Data rows by mean field; model rows with all the machine's moments of
     neighbouring layers. Negative control: the moments of another machine.
     """
-    machine, oracle, rows, layers, below, weights = deep_phases(algorithm, sizes, 50)
+    machine, oracle, rows, layers, below, weights, _ = deep_phases(algorithm, sizes, 50)
     n = len(rows)
     assert_allclose(weights[n:], -1.0 / (len(weights) - n))
     assert_allclose(weights.sum(), 0.0, atol=1e-12)
@@ -183,12 +183,14 @@ def test_hidden_layers_of_the_chains_are_means_given_samples_below(sizes, algori
     """Stale ones, given the chains' old layers, would show here.
 
     The odd layers are means given the even samples, the even ones given odd samples,
-    which are beside each other in the two lists.
+    which are beside each other in the two lists. These go on as the next batch's chains.
     """
-    machine, _, rows, *lists, _ = deep_phases(algorithm, sizes, 1, n_chains=5)
+    machine, _, rows, *lists, _, chains = deep_phases(algorithm, sizes, 1, n_chains=5)
     above, below = ([x[len(rows) :] for x in layers] for layers in lists)
     for x in below:
         assert set(np.unique(x)) <= {0.0, 1.0}
+    for x, y in zip(below[ODD::2], chains[ODD::2], strict=True):
+        assert_array_equal(x, y[:5])
     from_even, from_odd = means(machine, below, ODD), means(machine, below, EVEN)
     for index, x in enumerate(above[1:], start=1):
         assert_allclose(x, (from_even if index % 2 == ODD else from_odd)[index])
