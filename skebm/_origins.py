@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from ._stacking import layer_sizes
 from ._validation import reference
 from .core.backend import namespace
-from .core.machine import Params
+from .core.machine import Params, copy_params
 from .core.network import unrolled
 from .core.sampling import FINE
 from .dbm import DBM, Posterior
@@ -76,14 +76,19 @@ class FromDBM:
     def given(self, estimator):
         """The fitted deep Boltzmann machine that was given, if any.
 
-        It is a copy: predictions depend on it, and it may be trained further.
+        It is a copy: predictions depend on it, and the one that was given may be
+        trained further, or edited.
         """
         if estimator.dbm is None:
             return None
         dbm, frozen = unwrapped(estimator.dbm, "dbm", DBM)
         if frozen:
             check_fitted(dbm, "dbm")
-        return copy.copy(dbm) if dbm.__sklearn_is_fitted__() else None
+        if not dbm.__sklearn_is_fitted__():
+            return None
+        dbm = copy.copy(dbm)
+        vars(dbm).update(dbm._from_params(copy_params(dbm._read_params())))
+        return dbm
 
     def new(self, estimator, seed):
         """An unfitted one."""

@@ -131,6 +131,11 @@ def test_a_fitted_machine_serves_and_stays_as_it_is():
     p = one.predict_proba(X)
     dbm.set_params(learning_rate=1.0).partial_fit(X)
     assert_array_equal(one.predict_proba(X), p)
+    dbm = machine(X)
+    model = classifier(dbm).fit(X, y)
+    dbm.components_[1][...] = 0.0
+    dbm.intercepts_[1] = dbm.intercepts_[1] + 1.0
+    assert_array_equal(model.predict_proba(X), p)
 
 
 def test_a_machine_that_is_not_fitted_is_cloned():
