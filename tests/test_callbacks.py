@@ -67,6 +67,7 @@ class Watch:
 
     def __init__(self, stop_after=100):
         self.stop_after, self.tasks, self.fitted = stop_after, [], []
+        self.announced = {}
 
     def setup(self, estimator, context):
         self.tasks.append("setup")
@@ -76,6 +77,7 @@ class Watch:
 
     def on_fit_task_begin(self, estimator, context, *, X=None):
         self.tasks.append(("begin", context.task_name))
+        self.announced[context.task_name] = context.max_subtasks
 
     def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
         self.tasks.append(("end", context.task_name))
@@ -314,6 +316,14 @@ def test_tasks_of_a_deep_machine():
     assert errors == dbm.history_["reconstruction_error"]
     assert len([row for log in inner.get_logs(select="all") for row in log.data]) == 4
     assert dbm_of().set_callbacks(Watch(stop_after=3)).fit(X).n_iter_ == 1
+
+
+@pytest.mark.parametrize(("pretrain", "n"), [(True, 2), ("first", 1), (False, 0)])
+def test_as_many_layers_are_announced_as_are_pretrained(pretrain, n):
+    watch = Watch()
+    dbm_of(n_iter=2, pretrain=pretrain).set_callbacks(watch).fit(digits()[0])
+    assert watch.tasks.count(("begin", "layer")) == n
+    assert watch.announced["fit"] == n + 2
 
 
 def test_a_callback_stops_wake_sleep_and_fine_tuning():

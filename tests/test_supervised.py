@@ -699,4 +699,5 @@ def test_going_on_keeps_the_seed():
 
 def test_l_bfgs_that_does_not_converge_says_so():
     with pytest.warns(ConvergenceWarning, match="L-BFGS did not converge"):
-        fitted(solver="lbfgs", max_iter=2, tol=0.0)
+        model = fitted(solver="lbfgs", max_iter=2, tol=0.0)
+    assert model.n_iter_ == len(model.loss_curve_) == 2
