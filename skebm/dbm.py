@@ -77,8 +77,8 @@ class Posterior:
             warnings.warn(
                 f"Mean field did not converge for all rows: after "
                 f"{self.rule.max_steps} iterations probabilities still change by "
-                f"{self.change:.2g}, and the tolerance is {self.rule.tol:g}. Call "
-                "mean_field with more max_iter.",
+                f"{self.change:.2g}, and the tolerance is {self.rule.tol:g}. "
+                "DBM.mean_field goes further, with more max_iter.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
