@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skebm.core.backend import to_numpy
 from skebm.core.machine import (
@@ -210,3 +210,14 @@ def test_params_are_one_shape_of_thing():
     machine, _ = random_machine((4, 3, 2))
     assert [W.shape for W in machine.params.weights] == [(4, 3), (3, 2)]
     assert isinstance(machine.params, Params)
+
+
+@pytest.mark.parametrize("size", [1.0, 0.1])
+def test_random_weights_are_draws_over_their_spread(size):
+    """Bit for bit: all numbers of a fit with a given seed rest on them."""
+    rest = [np.full(50, 0.3), np.full(7, 0.5)]
+    streams = [stream(0, Purpose.INITIAL, rest[0]) for _ in range(2)]
+    found = initial_params((Bernoulli(),) * 2, rest, streams[0], size=size)
+    spread = float(np.sqrt(np.sum(rest[0] * (1.0 - rest[0]))))
+    expected = size * streams[1].normal((50, 7)) / spread
+    assert_array_equal(found.weights[0], expected)

@@ -186,7 +186,7 @@ def initial_params(units, means, stream, size=1.0):
         down = float(xp.sum(kind_above.variance(above)))
         spread = math.sqrt(max(1.0, up, down / MAX_INPUT_DOWN**2))
         draws = stream.normal((mean.shape[0], above.shape[0]))
-        weights.append(xp.astype(draws * (size / spread), mean.dtype))
+        weights.append(xp.astype(size * draws / spread, mean.dtype))
     biases = tuple(kind.natural(mean) for kind, mean in zip(units, means, strict=True))
     params = Params(tuple(weights), biases)
     rows = [mean[None, :] for mean in means]
