@@ -183,7 +183,7 @@ def test_hidden_layers_of_the_chains_are_means_given_samples_below(sizes, algori
     """Stale ones, given the chains' old layers, would show here.
 
     The odd layers are means given the even samples, the even ones given odd samples,
-    which are beside each other in the two lists. These go on as the next batch's chains.
+    which are beside each other in the two lists. With these the chains go on.
     """
     machine, _, rows, *lists, _, chains = deep_phases(algorithm, sizes, 1, n_chains=5)
     above, below = ([x[len(rows) :] for x in layers] for layers in lists)
