@@ -18,9 +18,8 @@ from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
 from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
 from .core.machine import ODD, Params, energy
-from .core.pretraining import composed, copies, grown, raised
+from .core.pretraining import composed, copies, raised
 from .core.sampling import FINE, Inference, mean_field
-from .core.streams import Purpose, stream
 from .core.units import Bernoulli
 from .rbm import BernoulliRBM
 
@@ -142,11 +141,10 @@ class DBM(BoltzmannMachineBase):
         How the learning rate falls towards zero in `n_iter` epochs: "linear" in even
         steps, "cosine" as half a wave, which is slower near both ends. "constant" lets
         it be. :meth:`partial_fit` always uses `learning_rate`.
-    pretrain : bool or "first", default=True
-        Whether :meth:`fit` first trains the layers one after the other. With "first",
-        it trains the first one alone, as a machine of its own, and the joint training
-        adds the others to that: they start from almost no weights. :meth:`partial_fit`
-        does not pretrain, nor does a `warm_start`.
+    pretrain : bool, default=True
+        Whether :meth:`fit` first trains the layers one after the other. Without it, the
+        upper layers may come to nothing: see "dead_units" in `history_`.
+        :meth:`partial_fit` does not pretrain, nor does a `warm_start`.
     rbm : BernoulliRBM or list of BernoulliRBM, default=None
         The machine that is cloned for the pretraining of each layer and given its size,
         or a list with one for each layer. None is ``BernoulliRBM()``. The parameters of
@@ -247,7 +245,7 @@ class DBM(BoltzmannMachineBase):
         "algorithm": [StrOptions({"pcd", "pt"})],
         "n_mean_field_steps": [Interval(Integral, 1, None, closed="left")],
         "mean_field_tol": [Interval(Real, 0, None, closed="left")],
-        "pretrain": ["boolean", StrOptions({"first"})],
+        "pretrain": ["boolean"],
         "rbm": [BernoulliRBM, list, None],
     }
 
@@ -383,25 +381,16 @@ class DBM(BoltzmannMachineBase):
         return self._train(X, y, sample_weight, "partial_fit")
 
     def _n_layers_to_pretrain(self):
-        if not self.pretrain:
-            return 0
-        return 1 if self.pretrain == "first" else len(self._hidden_sizes())
+        return len(self._hidden_sizes()) if self.pretrain else 0
 
     def _pretrain(self, given, rows, sample_weight, seed, context):
-        """Params of the machine that is made of one for each layer, or of the first."""
+        """Params of the machine that is made of one for each layer."""
         for rbm in self.rbm if isinstance(self.rbm, list) else []:
             if not isinstance(rbm, BernoulliRBM):
                 raise ValueError(
                     f"The machines in rbm must be BernoulliRBM, but one is {rbm!r}."
                 )
-        sizes = self._hidden_sizes()
-        rbms = new_machines(self.rbm, sizes, seed)
-        first, *others = rbms
-        if self.pretrain == "first" and others:
-            fit_layers(self, [first], raised, rows, sample_weight, given, context)
-            params, mean = first._read_params(), first._training["means"][1]
-            draws = stream(others[0].random_state, Purpose.INITIAL, mean)
-            return grown(params, mean, self._units(1 + len(sizes)), sizes[1:], draws)
+        rbms = new_machines(self.rbm, self._hidden_sizes(), seed)
         for rbm, n_copies in zip(rbms, copies(len(rbms)), strict=True):
             rbm._copies = n_copies
         fit_layers(self, rbms, raised, rows, sample_weight, given, context)

@@ -318,7 +318,7 @@ def test_tasks_of_a_deep_machine():
     assert dbm_of().set_callbacks(Watch(stop_after=3)).fit(X).n_iter_ == 1
 
 
-@pytest.mark.parametrize(("pretrain", "n"), [(True, 2), ("first", 1), (False, 0)])
+@pytest.mark.parametrize(("pretrain", "n"), [(True, 2), (False, 0)])
 def test_as_many_layers_are_announced_as_are_pretrained(pretrain, n):
     watch = Watch()
     dbm_of(n_iter=2, pretrain=pretrain).set_callbacks(watch).fit(digits()[0])

@@ -15,7 +15,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skebm import DBM, BernoulliRBM
-from skebm._stacking import new_machines
 from skebm.core import early_stopping, training
 
 from .enumeration import Enumeration
@@ -294,7 +293,7 @@ def exact_likelihood(dbm, X):
 
 
 @pytest.mark.parametrize("algorithm", ["pcd", "pt"])
-@pytest.mark.parametrize("pretrain", [True, "first", False])
+@pytest.mark.parametrize("pretrain", [True, False])
 @pytest.mark.parametrize("centered", [True, False])
 def test_learns_what_independent_units_cannot(pretrain, centered, algorithm):
     """Exact log-likelihoods of new rows, and the bound near below them."""
@@ -325,20 +324,6 @@ def test_pretraining_alone_makes_a_good_start():
     assert exact_likelihood(start, X) > exact_likelihood(blank, X) + 0.5
     trained = DBM((3, 2), rbm=rbm, n_iter=20, batch_size=20, random_state=0).fit(X)
     assert exact_likelihood(trained, X) > exact_likelihood(start, X)
-
-
-@pytest.mark.parametrize("sizes", [(3,), (3, 2), (3, 2, 2)])
-def test_first_layer_alone_makes_the_machine_of_that_layer(sizes):
-    X = separate_patterns()
-    rbm = BernoulliRBM(3, n_iter=50, batch_size=20, n_gibbs_steps=5)
-    dbm = DBM(sizes, pretrain="first", rbm=rbm, n_iter=0, random_state=0).fit(X)
-    seed = new_machines(rbm, sizes, dbm._seed)[0].random_state
-    lowest = clone(rbm).set_params(random_state=seed).fit(X)
-    assert_allclose(dbm.score_samples(X), lowest.score_samples(X), atol=0.02)
-    assert_allclose(dbm.transform(X, layer=1), lowest.transform(X), atol=0.02)
-    for W in dbm.components_[1:]:
-        assert 0.0 < np.abs(W).max() < 0.2
-    assert_allclose(dbm.transform(X, layer="all")[:, 3:].mean(axis=0), 0.5, atol=0.02)
 
 
 def test_chains_and_history():

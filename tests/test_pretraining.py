@@ -7,9 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skebm.core.backend import Scaled, Subset, has_nan, take_rows
 from skebm.core.machine import ODD, Machine, Params, field, means
-from skebm.core.pretraining import composed, copies, grown, raised
+from skebm.core.pretraining import composed, copies, raised
 from skebm.core.sampling import bottom_up
-from skebm.core.streams import Purpose, stream
 from skebm.core.units import Bernoulli, Binomial
 
 from .enumeration import Enumeration
@@ -89,20 +88,3 @@ def test_scaled_rows():
     assert_array_equal(some, 2.0 * X[[2, 0]])
     assert not has_nan(scaled)
     assert has_nan(Scaled(np.array([[np.nan]]), 2))
-
-
-def test_layers_that_are_added_say_nothing_at_the_means():
-    """A unit whose neighbours are at their means gets the input that it had before."""
-    W, biases = random_arrays((4, 30), seed=2)
-    lowest = Params(tuple(W), tuple(biases))
-    mean = np.linspace(0.01, 0.99, 30)
-    draws = stream(0, Purpose.INITIAL, mean)
-    params = grown(lowest, mean, (Bernoulli(),) * 4, (8, 5), draws)
-    rows = np.eye(4)
-    rest = [np.tile(m, (4, 1)) for m in (mean, np.full(8, 0.5), np.full(5, 0.5))]
-    found = field(params, [rows, *rest], 1)
-    assert_allclose(found, rows @ W[0] + biases[1])
-    for index in (2, 3):
-        assert_allclose(field(params, [rows, *rest], index), 0.0, atol=1e-12)
-    sent_up = params.weights[1].T * np.sqrt(mean * (1.0 - mean))
-    assert_allclose(np.linalg.norm(sent_up, axis=1).mean(), 0.1, rtol=0.2)

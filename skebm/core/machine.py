@@ -170,14 +170,14 @@ def gradient(layers, row_weights, offsets, lower=None):
     return Params(weights, tuple(biases))
 
 
-def initial_params(units, means, stream, size=1.0):
+def initial_params(units, means, stream):
     """Random weights, and biases that give the layers these means in spite of them.
 
     Were the units of a layer independent, the inputs that they send up would have a
-    standard deviation of `size`, or less where they hardly vary, or where a wide layer
-    above would then send down inputs of more than `size` times `MAX_INPUT_DOWN`. The
-    biases are those of a centred machine at its start: a unit whose neighbours all are
-    at their means gets the total input that belongs to its own mean.
+    standard deviation of 1, or less where they hardly vary, or where a wide layer
+    above would then send down inputs of more than `MAX_INPUT_DOWN`. The biases are
+    those of a centred machine at its start: a unit whose neighbours all are at their
+    means gets the total input that belongs to its own mean.
     """
     weights = []
     for (kind, mean), (kind_above, above) in pairwise(zip(units, means, strict=True)):
@@ -186,7 +186,7 @@ def initial_params(units, means, stream, size=1.0):
         down = float(xp.sum(kind_above.variance(above)))
         spread = math.sqrt(max(1.0, up, down / MAX_INPUT_DOWN**2))
         draws = stream.normal((mean.shape[0], above.shape[0]))
-        weights.append(xp.astype(size * draws / spread, mean.dtype))
+        weights.append(xp.astype(draws / spread, mean.dtype))
     biases = tuple(kind.natural(mean) for kind, mean in zip(units, means, strict=True))
     params = Params(tuple(weights), biases)
     rows = [mean[None, :] for mean in means]

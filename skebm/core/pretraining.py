@@ -1,23 +1,19 @@
 """Deep Boltzmann machines from restricted ones, trained layer by layer.
 
-Either the first layer alone is pretrained (:func:`grown`), or all are. Then each
-machine of the stack is to do a part of the work of two: a layer in between gets input
-from below and from above, but during pretraining from one side alone. So that side
-counts twice: the layer that it comes from is a sum of two tied copies, as all are but
-the visible layer of the top machine and the hidden one of the lowest [Salakhutdinov &
-Hinton 2009, 2012].
+Each machine of the stack is to do a part of the work of two: a layer in between gets
+input from below and from above, but during pretraining from one side alone. So that
+side counts twice: the layer that it comes from is a sum of two tied copies, as all are
+but the visible layer of the top machine and the hidden one of the lowest
+[Salakhutdinov & Hinton 2009, 2012].
 """
 
 from itertools import pairwise
 
-from .machine import ODD, Params, initial_params, inputs, means
+from .machine import ODD, Params, means
 from .units import largest_state
 
 # Copies of a layer that stands for itself, and for the one that is not there.
 SINGLE, DOUBLE = 1, 2
-
-# Standard deviation of what comes up to the layers above a machine that grows.
-NEARLY_NOTHING = 0.1
 
 
 def copies(n_machines):
@@ -44,23 +40,6 @@ def composed(stack):
         biases.append(0.5 * (below.biases[1] + above.biases[0]))
     biases.append(stack[-1].biases[1])
     return Params(tuple(params.weights[0] for params in stack), tuple(biases))
-
-
-def grown(lowest, hidden_mean, units, sizes, stream):
-    """Params of a deep machine that is hardly more than the machine `lowest` at first.
-
-    The weights of the layers above, of `sizes`, are so small that their input to the
-    hidden units of `lowest`, which have the mean `hidden_mean`, does not matter. So the
-    bound begins at the log-likelihood of `lowest`.
-    """
-    pairs = zip(units[2:], sizes, strict=True)
-    means = (hidden_mean, *(kind.resting(n, hidden_mean) for kind, n in pairs))
-    above = initial_params(units[1:], means, stream, size=NEARLY_NOTHING)
-    down = inputs(above, [None, means[1][None, :]], 0)[0, ...]
-    weights, (visible, hidden) = lowest
-    return Params(
-        (*weights, *above.weights), (visible, hidden - down, *above.biases[1:])
-    )
 
 
 def raised(machines, rows):
