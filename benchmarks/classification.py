@@ -7,7 +7,7 @@ Boltzmann machine 784-500-1000 is pretrained once, on all 60,000 training rows w
 labels (and kept in the file that is named, if any), and fine-tuned with and without
 dropout, from all labels, from 1,000 and from 100. The parameters of the belief network
 were chosen by the error on 10,000 training rows that were held out; those of the
-Boltzmann machine are yet to be chosen. The belief network first takes turns with
+Boltzmann machine are untuned. The belief network first takes turns with
 scikit-learn's MLPClassifier, an epoch each.
 
 Published test errors: 1.2 % for a deep belief network fine-tuned by backpropagation

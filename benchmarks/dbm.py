@@ -26,7 +26,12 @@ from skebm import DBM, BernoulliRBM
 
 PARAMETERS = {
     "hidden_layer_sizes": (500, 1000),
-    "n_iter": 100,
+    "n_iter": 40,
+    "learning_rate": 0.05,
+    "n_gibbs_steps": 3,
+    "n_mean_field_steps": 10,
+    "mean_field_tol": 0.01,
+    "rbm__n_iter": 15,
     "sample_inputs": True,
     "random_state": 0,
 }
