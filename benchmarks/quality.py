@@ -122,17 +122,18 @@ def rbms(X, n_hidden, seconds, batch_size=2000, n_gibbs_steps=100, n_chains=2000
 
     torch.manual_seed(0)
     cpu, weights = torch.device("cpu"), np.ones((len(X), 1), dtype=np.float32)
-    names = np.arange(len(X)).astype(str)
     dataset = RBMDataset(
         data=X,
-        variable_type="binary",
         labels=np.zeros(len(X)),
         weights=weights,
-        names=names,
+        names=np.arange(len(X)).astype(str),
+        dataset_name="rows",
+        is_binary=True,
         device=cpu,
-        dtype=torch.float32,
     )
     machine = BBRBM.init_parameters(n_hidden, dataset, cpu, torch.float32)
+    for parameter in machine.parameters():
+        parameter.grad = torch.zeros_like(parameter)
     chains = machine.init_chains(n_chains)
     optimiser = torch.optim.SGD(
         machine.parameters(), lr=default_args["learning_rate"], maximize=True
