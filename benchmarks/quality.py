@@ -14,8 +14,7 @@ Gibbs steps by default; there is a line for these, and one for 100 rows and one 
 
 Published, 500 hidden units: thresholded, -84.86 by forward and -96.61 by reverse
 annealing after 78 minutes (PyDeep's documentation); stochastic, -86.34 (Salakhutdinov
-and Murray 2008, 784 visible and 500 hidden units, CD-25); silhouettes, -114.75, and
--107.78 with 4000 hidden units (Cho, Raiko and Ilin 2013).
+and Murray 2008, CD-25); silhouettes, -107.8 (Cho et al., as quoted by others).
 """
 
 import argparse
