@@ -2,11 +2,11 @@
 
 An algorithm's `phases` takes a machine, rows of data with their weights, and chains; it
 returns stacked layers of data rows and model rows, the same as they stand below another
-layer (see `over_samples`), their weights, which sum to zero, and the chains for the
-next batch. Before an epoch `prepared` gives the algorithm the
-inverse temperatures of the chains, and after it `adjusted` says what they are to be;
-all but parallel tempering have a single one. Where a machine has more than one hidden
-layer, the data rows' are found by mean field, as `inference` says.
+layer (see `rao_blackwellised`), their weights, which sum to zero, and the chains for
+the next batch. Before an epoch `prepared` gives the algorithm the inverse temperatures
+of the chains, and after it `adjusted` says what they are to be; all but parallel
+tempering have a single one. Where a machine has more than one hidden layer, those of
+the data rows are found by mean field, as `inference` says.
 """
 
 from typing import NamedTuple
@@ -40,7 +40,7 @@ def data_and_model(machine, rows, model, inference):
     return layers
 
 
-def over_samples(machine, layers, n_rows, samples):
+def rao_blackwellised(machine, layers, n_rows, samples):
     """Stacked layers for the gradient: above others, as means, and below, as samples.
 
     For products with the layer below, each hidden layer of the model rows is its mean
@@ -121,7 +121,7 @@ class PersistentChains(NamedTuple):
         layers = data_and_model(machine, rows, model, inference)
         fresh = [x[rows.shape[0] :, ...] for x in layers]
         chains = odd_only(draw(machine, fresh, ODD, stream))
-        stacked = over_samples(machine, layers, rows.shape[0], chains)
+        stacked = rao_blackwellised(machine, layers, rows.shape[0], chains)
         return *stacked, balanced(weights, model[0].shape[0]), chains
 
 
@@ -151,7 +151,7 @@ class ParallelTempering(NamedTuple):
         n_chains = model[0].shape[0] // self.betas.shape[0]
         coldest = [x[:n_chains, ...] for x in model]
         layers = data_and_model(machine, rows, coldest, inference)
-        stacked = over_samples(machine, layers, rows.shape[0], coldest)
+        stacked = rao_blackwellised(machine, layers, rows.shape[0], coldest)
         return *stacked, balanced(weights, n_chains), odd_only(model)
 
     def _advanced(self, machine, chains, n_steps, stream):
