@@ -1,6 +1,8 @@
 """scikit-learn's own checks, for every estimator, with no expected failure."""
 
+import numpy as np
 import pytest
+from sklearn import clone, config_context
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
@@ -113,3 +115,32 @@ def test_array_api_values(estimator, namespace, dtype):
         dtype_name=dtype,
         check_sample_weight=True,
     )
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        BernoulliRBM(3, algorithm="pt"),
+        BernoulliRBM(3, early_stopping=True),
+        DBM((3, 2), algorithm="pt"),
+        DBM((3, 2), early_stopping=True),
+    ],
+    ids=str,
+)
+def test_arrays_stay_on_their_device(estimator):
+    """array_api_strict has devices of which no two can be mixed, as GPUs have."""
+    xp = pytest.importorskip("array_api_strict")
+    pytest.importorskip("scipy", "1.14")
+    X = np.random.default_rng(0).integers(0, 2, (60, 6)).astype("float32")
+    X = xp.asarray(X, device=xp.Device("device1"))
+    with config_context(array_api_dispatch=True):
+        estimator = clone(estimator).set_params(n_iter=2, random_state=0).fit(X)
+        for rows in (
+            estimator.transform(X),
+            estimator.score_samples(X),
+            estimator.reconstruct(X),
+            estimator.impute(X),
+            estimator.sample(3),
+        ):
+            assert rows.device == X.device
+        estimator.log_partition("ais", n_betas=100)

@@ -11,7 +11,7 @@ the data rows are found by mean field, as `inference` says.
 
 from typing import NamedTuple
 
-from .backend import like, namespace
+from .backend import device_of, like, namespace
 from .machine import EVEN, ODD, draw, field, means, odd_only
 from .sampling import USUAL, alternate, mean_field
 from .tempering import acceptance, base_biases, gain, swapped, tempered_sample
@@ -187,7 +187,8 @@ class ParallelTempering(NamedTuple):
             if rate(previous, k) < LOW_RATE and len(betas) < MAX_BETAS:
                 kept.append(((kept[-1][0] + betas[k]) / 2.0, k))
             kept.append((betas[k], k))
-        places = xp.reshape(xp.arange(layers[0].shape[0]), shape)
+        numbers = xp.arange(layers[0].shape[0], device=device_of(layers[0]))
+        places = xp.reshape(numbers, shape)
         rows = xp.concat([places[k, ...] for _, k in kept])
         chains = [None if x is None else xp.take(x, rows, axis=0) for x in chains]
         return chains, tuple(beta for beta, _ in kept)
