@@ -26,6 +26,7 @@ from .core.sampling import (
     visible_free_energy,
 )
 from .core.streams import Purpose, stream
+from .core.units import largest_state, shares
 
 # Width in nats of the interval for log Z above which a warning tells of it.
 WIDE_BRACKET = 1.0
@@ -35,7 +36,8 @@ class Queries:
     """Scores, samples and reconstructions.
 
     `_units` and `_read_params`, which each estimator defines, make the core's machine
-    of its fitted attributes.
+    of its fitted attributes. In the pretraining of a deep machine, units are sums of
+    tied copies. What goes in and comes out is what each copy has, in [0, 1].
     """
 
     def inverse_transform(self, X):
@@ -57,7 +59,12 @@ class Queries:
         check_is_fitted(self)
         H = check_hidden(self, X)
         machine = self._machine(float_dtype(H))
-        return by_blocks(lambda h: top_down(machine, h)[0], H, float_dtype(H))
+        visible, n_copies = machine.units[0], largest_state(machine.units[-1])
+
+        def down(h):
+            return shares(visible, top_down(machine, n_copies * h)[0])
+
+        return by_blocks(down, H, float_dtype(H))
 
     def reconstruct(self, X, n_gibbs_steps=1):
         """The rows passed up to the hidden units and down again.
@@ -83,7 +90,8 @@ class Queries:
         def up_and_down(v):
             layers = lifted(machine, v, draws)
             layers = gibbs(machine, layers, n_gibbs_steps - 1, draws)
-            return visible_mean(machine, mean_field(machine, layers[0], *FINE).layers)
+            up = mean_field(machine, layers[0], *FINE).layers
+            return shares(machine.units[0], visible_mean(machine, up))
 
         return by_blocks(up_and_down, X, float_dtype(X))
 
@@ -138,18 +146,18 @@ class Queries:
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=0)
         machine = self._machine(float_dtype(self._read_params().biases[0]))
         draws = self._draws(Purpose.SAMPLE, random_state)
-        array, held = machine.params.biases[0], None
-        shape = (n_samples, array.shape[0])
+        array, held, kind = machine.params.biases[0], None, machine.units[0]
+        shape, n_copies = (n_samples, array.shape[0]), largest_state(kind)
         if init is None:
             mean = self._training["means"][0]
-            start = independent_layers(machine.units[:1], [mean], n_samples, draws)[0]
+            start = independent_layers([kind], [mean], n_samples, draws)[0]
         else:
-            start = check_states(init, "init", shape, array)
+            start = n_copies * check_states(init, "init", shape, array)
         if given is not None:
             given = check_states(given, "given", shape, array, allow_nan=True)
-            held = observed_in(given)
+            held = observed_in(n_copies * given)
         layers = lifted(machine, hold([start], held)[0], draws)
-        return gibbs(machine, layers, n_gibbs_steps, draws, held)[0]
+        return shares(kind, gibbs(machine, layers, n_gibbs_steps, draws, held)[0])
 
     def impute(self, X, *, n_gibbs_steps=500, random_state=None):
         """Fill missing entries by their conditional mean, given the observed ones.
@@ -171,16 +179,16 @@ class Queries:
         """
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        X = check_rows(self, X, method="impute", missing=True)
-        machine = self._machine(float_dtype(X))
+        X, machine = self._machine_for(X, "impute", missing=True)
         draws = self._draws(Purpose.IMPUTE, random_state)
         mean = self._training["means"][0]
 
         def fill(rows):
             layers, burn_in = started(machine, rows, mean, draws), n_gibbs_steps // 5
-            return conditional_mean(
+            filled = conditional_mean(
                 machine, layers, observed_in(rows), burn_in, n_gibbs_steps, draws
             )
+            return shares(machine.units[0], filled)
 
         return by_blocks(fill, X, float_dtype(X))
 
@@ -246,8 +254,9 @@ class Queries:
         expectation; reverse, from samples of the machine itself, upwards. The value
         joins both by Bennett's acceptance ratio [3]_. The samples are the chains of the
         fit, after `n_betas` further Gibbs steps. If these do not reach all the modes of
-        the machine, the estimates are too low: more `n_betas` show it. Where forward
-        clearly is above reverse annealing, the value is that of the former alone.
+        the machine, the estimates are too low, and more `n_betas` may show it. Where
+        forward clearly is above reverse annealing, the value is that of the former
+        alone.
 
         The random numbers come from the fit, so that repeated calls agree. Results are
         kept, and used again for as long as the parameters are the same.
@@ -255,8 +264,9 @@ class Queries:
         Parameters
         ----------
         method : {"auto", "exact", "ais"}, default="auto"
-            "exact" enumerates the smaller side of the machine, "ais" anneals. "auto" is
-            "exact" where the smaller side has at most 20 units.
+            "exact" enumerates the smaller side of the machine, which is its odd layers
+            or its even ones, and "ais" anneals. "auto" is "exact" where that side has
+            at most 20 units.
         n_betas : int, default=500
             Number of inverse temperatures. Time is proportional to it; the fluctuation
             of the weights falls with its square root.
@@ -305,13 +315,15 @@ class Queries:
 
     def _compute_log_partition(self, params, method, n_betas, n_runs):
         machine = self._machine(float_dtype(params.biases[0]))
-        _, n_units = partition.smaller_side(params)
-        if method == "exact" and n_units > partition.MAX_EXACT_UNITS:
+        _, n_states, n_units = partition.smaller_side(machine)
+        few = n_states <= partition.MAX_EXACT_STATES
+        if method == "exact" and not few:
             raise ValueError(
-                f"The smaller side has {n_units} units, and exact enumeration is for "
-                f"at most {partition.MAX_EXACT_UNITS}. Use method='ais'."
+                "Exact enumeration is for at most 2^20 states, as 20 binary units have."
+                f" The smaller side of this machine, of {n_units} units, has more. Use "
+                "method='ais'."
             )
-        if method != "ais" and n_units <= partition.MAX_EXACT_UNITS:
+        if method != "ais" and few:
             return partition.exact(machine)
         mean = self._training["means"][0]
         base = tempering.base_biases(machine.units, machine.params, mean)
@@ -332,9 +344,9 @@ class Queries:
         return result
 
     def _machine_for(self, X, method, missing=False):
-        """Checked rows and the machine in their dtype, as every query starts."""
+        """Checked rows as visible states, and the machine in their dtype."""
         check_is_fitted(self)
-        X = check_rows(self, X, method=method, missing=missing)
+        X = self._states(check_rows(self, X, method=method, missing=missing))
         return X, self._machine(float_dtype(X))
 
     def _machine(self, dtype):

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 
 from ._validation import draw_seed
 from .core.backend import Subset, by_blocks, float_dtype, zeros
+from .core.stack import raised
 from .rbm import BernoulliRBM
 
 HIDDEN_LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
@@ -48,19 +49,24 @@ def new_machines(rbm, sizes, seed):
     ]
 
 
-def fit_layers(estimator, rbms, raised, rows, sample_weight, given, context):
+def fit_layers(estimator, rbms, rows, sample_weight, given, context):
     """Fit the machines to the rows, each to what those below it make of them.
 
-    `raised` gives the hidden probabilities on top of the core's machines. `given` are
-    the X and y that the callbacks see.
+    `given` are the X and y that the callbacks see.
     """
     X, y = given
     for index, rbm in enumerate(rbms):
-        below = features(rbms[:index], raised, rows)
+        below = features(rbms[:index], rows)
         task = context.subcontext(task_name="layer")
         with task.propagate_callback_context(rbm):
             task.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
-            rbm.fit(below, sample_weight=sample_weight)
+            try:
+                rbm.fit(below, sample_weight=sample_weight)
+            except FloatingPointError as error:
+                raise FloatingPointError(
+                    f"In the pretraining of layer {index + 1} of {len(rbms)}, with the "
+                    f"parameters of rbm: {error}"
+                ) from error
         task.call_on_fit_task_end(estimator=estimator, X=X, y=y)
         del below  # before the next layer's are computed
         if estimator.verbose:
@@ -78,8 +84,8 @@ def report(name, rbm, index, n_layers):
     )
 
 
-def features(rbms, raised, rows):
-    """What fitted machines make of the rows."""
+def features(rbms, rows):
+    """Hidden probabilities on top of fitted machines."""
     if not rbms:
         return rows
     dtype = float_dtype(rows)

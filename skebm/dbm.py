@@ -18,7 +18,7 @@ from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
 from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
 from .core.machine import ODD, Params, energy
-from .core.pretraining import composed, copies, raised
+from .core.pretraining import composed, copies
 from .core.sampling import FINE, Inference, mean_field
 from .core.units import Bernoulli
 from .rbm import BernoulliRBM
@@ -95,9 +95,9 @@ class DBM(BoltzmannMachineBase):
     posterior is approximated by mean field, which gives a lower bound of the
     log-likelihood; the model's side of the gradient is estimated with persistent
     Markov chains [1]_. The layers are first trained one after the other, as restricted
-    Boltzmann machines in which the layers that will get input from two sides count
-    twice [2]_, and then all together. With one hidden layer it is a
-    :class:`BernoulliRBM`.
+    Boltzmann machines in which a layer that will get input from two sides gets that of
+    its one side twice [2]_, and then all together. With one hidden layer the model is
+    that of :class:`BernoulliRBM`.
 
     Parameters
     ----------
@@ -393,7 +393,7 @@ class DBM(BoltzmannMachineBase):
         rbms = new_machines(self.rbm, self._hidden_sizes(), seed)
         for rbm, n_copies in zip(rbms, copies(len(rbms)), strict=True):
             rbm._copies = n_copies
-        fit_layers(self, rbms, raised, rows, sample_weight, given, context)
+        fit_layers(self, rbms, rows, sample_weight, given, context)
         return composed([rbm._read_params() for rbm in rbms])
 
     def transform(self, X, layer=None):
@@ -430,6 +430,11 @@ class DBM(BoltzmannMachineBase):
             layer = n_layers
         if layer == "all":
             chosen = slice(1, None)
+        elif isinstance(layer, str):
+            raise ValueError(
+                f'layer must be None, "all" or a number from 1 to {n_layers}, got '
+                f"{layer!r}."
+            )
         else:
             check_scalar(layer, "layer", Integral, min_val=1, max_val=n_layers)
             chosen = slice(layer, layer + 1)

@@ -186,7 +186,7 @@ class DBN(
         rbms = new_machines(self.rbm, layer_sizes(self.hidden_layer_sizes), seed)
         context = self._init_callback_context(max_subtasks=len(rbms) + 1)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        fit_layers(self, rbms, belief.raised, rows, sample_weight, (X, y), context)
+        fit_layers(self, rbms, rows, sample_weight, (X, y), context)
         generative, n_passes = None, 0
         all_passes = context.subcontext(
             task_name="wake-sleep", max_subtasks=self.up_down_iter
@@ -271,7 +271,7 @@ class DBN(
             vars(self).update(self._attributes(rbms, generative, n_passes + 1, seed))
             return self
         for index, rbm in enumerate(rbms):
-            below = features(rbms[:index], belief.raised, rows)
+            below = features(rbms[:index], rows)
             rbm.partial_fit(below, sample_weight=sample_weight)
         if new:
             record_features(self, X)

@@ -16,7 +16,7 @@ from .core.machine import (
 from .core.missing import expected
 from .core.sampling import gibbs
 from .core.streams import Purpose, stream
-from .core.units import Bernoulli, Binomial
+from .core.units import Bernoulli, Binomial, shares
 
 
 class BernoulliRBM(BoltzmannMachineBase):
@@ -251,7 +251,7 @@ class BernoulliRBM(BoltzmannMachineBase):
 
         def up(v):
             v = expected(machine, v, mean) if missing else v
-            return means(machine, [v, None], ODD)[1]
+            return shares(machine.units[1], means(machine, [v, None], ODD)[1])
 
         return by_blocks(up, X, float_dtype(X))
 
@@ -273,9 +273,11 @@ class BernoulliRBM(BoltzmannMachineBase):
         self._n_gibbs_calls += 1
         array = machine.params.biases[0]
         draws = stream(self._seed, Purpose.GIBBS, array, self._n_gibbs_calls)
-        return by_blocks(
-            lambda x: gibbs(machine, [x, None], 1, draws)[0], v, float_dtype(v)
-        )
+
+        def step(x):
+            return shares(machine.units[0], gibbs(machine, [x, None], 1, draws)[0])
+
+        return by_blocks(step, v, float_dtype(v))
 
     def free_energy(self, X):
         """Free energy of each row, in nats: -log of its unnormalised probability.

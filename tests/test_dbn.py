@@ -310,10 +310,10 @@ def test_features_of_rows_on_disk_are_on_disk(tmp_path):
     np.save(tmp_path / "X.npy", X)
     on_disk = np.asarray(np.load(tmp_path / "X.npy", mmap_mode="r"))
     dbn = fitted()
-    found = features(dbn.rbms_, belief.raised, on_disk)
+    found = features(dbn.rbms_, on_disk)
     assert isinstance(found, np.memmap)
     assert_allclose(found, dbn.transform(X))
-    assert not isinstance(features(dbn.rbms_, belief.raised, X), np.memmap)
+    assert not isinstance(features(dbn.rbms_, X), np.memmap)
 
 
 def test_a_list_of_machines():

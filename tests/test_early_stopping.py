@@ -25,7 +25,7 @@ def noisy_patterns(n=60, n_features=6, seed=0):
 
 def annealed_along(n_epochs, monkeypatch, seed=0):
     """Errors of log Z along a training, and the temperatures that it took."""
-    monkeypatch.setattr(early_stopping, "MAX_EXACT_UNITS", 0)
+    monkeypatch.setattr(early_stopping, "MAX_EXACT_STATES", 0)
     X, weights = noisy_patterns(), np.ones(60)
     settings = settings_of(seed=seed)
     state = training.start(X, weights, (3,), 10, settings)
@@ -76,7 +76,7 @@ def test_chains_of_log_z_go_on_from_epoch_to_epoch(monkeypatch):
 
 
 def test_temperatures_fall_again_and_epochs_differ(monkeypatch):
-    monkeypatch.setattr(early_stopping, "MAX_EXACT_UNITS", 0)
+    monkeypatch.setattr(early_stopping, "MAX_EXACT_STATES", 0)
     X, settings = noisy_patterns(), settings_of()
     state = training.start(X, np.ones(60), (3,), 10, settings)
     log_z = early_stopping.annealed_log_z

@@ -3,16 +3,20 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skebm import DBM, BernoulliRBM, HistoryMonitor
 from skebm.core.backend import Scaled, Subset, has_nan, take_rows
 from skebm.core.machine import ODD, Machine, Params, field, means
-from skebm.core.pretraining import composed, copies, raised
+from skebm.core.pretraining import composed, copies
 from skebm.core.sampling import bottom_up
+from skebm.core.stack import raised
 from skebm.core.units import Bernoulli, Binomial
 
 from .enumeration import Enumeration
 from .machines import machine_of, random_arrays
+from .test_rbm import patterns
 
 KINDS = {1: Bernoulli(), 2: Binomial(2)}
 
@@ -88,3 +92,98 @@ def test_scaled_rows():
     assert_array_equal(some, 2.0 * X[[2, 0]])
     assert not has_nan(scaled)
     assert has_nan(Scaled(np.array([[np.nan]]), 2))
+
+
+# A machine of sums, as callbacks on the pretraining of a deep machine meet it
+
+
+@pytest.fixture(params=[(2, 1), (2, 2), (1, 2)], ids=str)
+def doubled(request):
+    """A machine of sums, and a plain one with each copy a unit of its own."""
+    X, rng = patterns(n_features=3), np.random.default_rng(2)
+    of_sums = BernoulliRBM(2, n_iter=0, random_state=0)
+    of_sums._copies = below, above = request.param
+    plain = BernoulliRBM(2 * above, n_iter=0, random_state=0)
+    of_sums.fit(X)
+    plain.fit(np.tile(X, below))
+    W, a, b = (rng.normal(size=shape) for shape in ((2, 3), 3, 2))
+    for rbm, n_visible, n_hidden in ((of_sums, 1, 1), (plain, below, above)):
+        rbm.components_ = np.tile(W, (n_hidden, n_visible))
+        rbm.intercept_visible_ = np.tile(a, n_visible)
+        rbm.intercept_hidden_ = np.tile(b, n_hidden)
+    return of_sums, plain
+
+
+def test_queries_of_a_machine_of_sums_are_those_of_its_copies(doubled):
+    of_sums, plain = doubled
+    below, above = of_sums._copies
+    X = patterns(20, 3, seed=1)
+    tiled, H = np.tile(X, below), X[:, :2]
+    for name in ("score_samples", "free_energy"):
+        assert_allclose(getattr(of_sums, name)(X), getattr(plain, name)(tiled))
+    assert_allclose(of_sums.transform(X), plain.transform(tiled)[:, :2])
+    assert_allclose(of_sums.reconstruct(X), plain.reconstruct(tiled)[:, :3])
+    down = plain.inverse_transform(np.tile(H, above))[:, :3]
+    assert_allclose(of_sums.inverse_transform(H), down)
+    assert_array_equal(of_sums.impute(X), X)
+    kept = of_sums.sample(20, n_gibbs_steps=0, init=X)
+    assert_array_equal(kept, X)
+    drawn = of_sums.sample(20, n_gibbs_steps=3, given=[1, np.nan, np.nan])
+    assert_array_equal(drawn[:, 0], 1)
+    for rows in (drawn, of_sums.gibbs(X)):
+        assert set(np.unique(rows)) == set(np.arange(below + 1) / below)
+
+
+def test_log_z_of_a_machine_of_sums(doubled):
+    of_sums, plain = doubled
+    exact = of_sums.log_partition("exact").value
+    assert_allclose(exact, plain.log_partition("exact").value)
+    annealed = of_sums.log_partition("ais", n_betas=300, n_runs=300)
+    assert annealed.lower < exact < annealed.upper
+
+
+def test_what_is_enumerated_depends_on_the_number_of_states():
+    """13 sums of two have 3^13 states, 1.6 million; 13 binary units 8192."""
+    X = patterns(n_features=13)
+    rbm = BernoulliRBM(14, n_iter=0, random_state=0)
+    rbm._copies = (2, 1)
+    assert rbm.fit(X).log_partition().method == "exact"  # 14 hidden binary units
+    rbm._copies = (2, 2)
+    assert rbm.fit(X).log_partition(n_betas=100).method == "ais"
+    with pytest.raises(ValueError, match="of 13 units, has more"):
+        rbm.log_partition("exact")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"algorithm": "cd"}, {"algorithm": "pt"}, {"early_stopping": True}],
+    ids=str,
+)
+def test_layers_are_pretrained_as_their_machines_are_told(params):
+    """Further epochs for the layers alone make a better start."""
+    X = patterns(200)
+    scores = [
+        DBM((6, 5, 4), rbm=BernoulliRBM(n_iter=n, **params), n_iter=0, random_state=0)
+        .fit(X)
+        .score(X)
+        for n in (0, 40)
+    ]
+    assert scores[1] > scores[0] + 0.3
+
+
+def test_scoring_callbacks_meet_the_layers_of_a_deep_machine():
+    X = patterns()
+    scores = []
+
+    def score(rbm, X, y):
+        scores.append((type(rbm).__name__, rbm.score(below(rbm))))
+        return {}
+
+    def below(rbm):
+        return X if rbm.components_.shape[1] == 6 else np.full((3, 4), 0.5)
+
+    rbm = BernoulliRBM(n_iter=2).set_callbacks(HistoryMonitor(scoring=score))
+    dbm = DBM((4, 3), rbm=rbm, n_iter=1, random_state=0).fit(X)
+    assert [name for name, _ in scores] == 4 * ["BernoulliRBM"]
+    assert np.isfinite([value for _, value in scores]).all()
+    assert dbm.n_iter_ == 1

@@ -59,6 +59,8 @@ def float_dtype(X):
 
     Half precision is computed in float32, extended precision in float64.
     """
+    if isinstance(X, Scaled):
+        return float_dtype(X.X)
     xp = np if sparse.issparse(X) else namespace(X)
     if X.dtype == xp.float64 or X.dtype == getattr(xp, "longdouble", None):
         return xp.float64

@@ -14,8 +14,8 @@ from .sampling import visible_free_energy
 from .streams import Purpose, stream
 from .tempering import base_biases
 
-# Up to this many units on the smaller side, enumeration is faster than annealing.
-MAX_EXACT_UNITS = 12
+# Up to so many states of the smaller side, enumeration is faster than annealing.
+MAX_EXACT_STATES = 2**12
 
 # Annealing runs, and the temperatures to begin with and at most.
 N_RUNS, FIRST_BETAS, MAX_BETAS = 100, 100, 800
@@ -42,7 +42,7 @@ def annealed_log_z(progress, state, settings):
     The chains are not those of the training, which lag behind the parameters.
     """
     machine, mean = Machine(settings.units, state.params), state.means[0]
-    if smaller_side(state.params)[1] <= MAX_EXACT_UNITS:
+    if smaller_side(machine)[1] <= MAX_EXACT_STATES:
         return exact(machine).value, 0.0, progress
     base = base_biases(settings.units, state.params, mean)
     draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch + 1)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from .backend import namespace, take_rows
 from .machine import pseudo_log_likelihood, visible_mean
 from .sampling import USUAL, mean_field
-from .units import largest_state
+from .units import shares
 
 # What is measured, so that it costs a few hundredths of an epoch: one row in 100, and
 # the pseudo-likelihood of one visible unit in 20.
@@ -28,11 +28,6 @@ def watch(n_rows, n_units, stream):
     n_watched = min(n_rows, MAX_ROWS, max(MIN_ROWS, n_rows // ROW_SHARE))
     rows = stream.permutation(n_rows)[:n_watched]
     return Watched(rows, stream.permutation(n_units)[: max(1, n_units // UNIT_SHARE)])
-
-
-def shares(kind, x):
-    """States or means as shares of the largest state: of a sum, the mean of a copy."""
-    return x / largest_state(kind)
 
 
 def measure(machine, X, watched, chains, inference=USUAL):

@@ -17,8 +17,8 @@ from .machine import EVEN, ODD, free_energy
 from .sampling import alternate, independent_layers
 from .tempering import odd_inputs, tempered_log_density, tempered_step
 
-# The smaller side of a machine is enumerated up to this many units: 2^20 states.
-MAX_EXACT_UNITS = 20
+# The smaller side of a machine is enumerated up to so many states: of 20 binary units.
+MAX_EXACT_STATES = 2**20
 
 # Memory for the fields of one block of states, a few arrays of which exist at a time.
 BLOCK_BYTES = 2**20
@@ -45,20 +45,22 @@ def layer_sizes(params):
     return [b.shape[0] for b in params.biases]
 
 
-def smaller_side(params):
-    """The parity with fewer units, and how many it has."""
-    sizes = layer_sizes(params)
-    return min(((p, sum(sizes[p::2])) for p in (ODD, EVEN)), key=lambda side: side[1])
+def smaller_side(machine):
+    """The parity with fewer states, how many it has, and of how many units."""
+    sides, sizes = [], layer_sizes(machine.params)
+    for parity in (ODD, EVEN):
+        n_units = sum(sizes[parity::2])
+        sides.append((parity, machine.units[parity].n_states(n_units), n_units))
+    return min(sides, key=lambda side: side[1])
 
 
 def exact(machine):
     """log Z by enumeration of the smaller side, the other summed out in closed form."""
     params = machine.params
-    parity, n_units = smaller_side(params)
+    parity, n_states, n_units = smaller_side(machine)
     sizes = layer_sizes(params)
     itemsize = to_numpy(params.biases[0][:1]).itemsize
     block = max(1, BLOCK_BYTES // (itemsize * sum(sizes)))
-    n_states = machine.units[parity].n_states(n_units)
     parts = []
     for start in range(0, n_states, block):
         states = machine.units[parity].states(

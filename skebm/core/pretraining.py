@@ -9,8 +9,7 @@ but the visible layer of the top machine and the hidden one of the lowest
 
 from itertools import pairwise
 
-from .machine import ODD, Params, means
-from .units import largest_state
+from .machine import Params
 
 # Copies of a layer that stands for itself, and for the one that is not there.
 SINGLE, DOUBLE = 1, 2
@@ -40,15 +39,3 @@ def composed(stack):
         biases.append(0.5 * (below.biases[1] + above.biases[0]))
     biases.append(stack[-1].biases[1])
     return Params(tuple(params.weights[0] for params in stack), tuple(biases))
-
-
-def raised(machines, rows):
-    """Hidden probabilities, from machine to machine upwards, of rows of probabilities.
-
-    Every copy of a unit has the same, so a layer's states are the probabilities times
-    the number of copies, which is the largest state.
-    """
-    for machine in machines:
-        below, above = map(largest_state, machine.units)
-        rows = means(machine, [below * rows, None], ODD)[ODD] / above
-    return rows

@@ -31,6 +31,7 @@ from .sampling import conditional_mean as of_machine
 from .sampling import hold
 from .streams import Purpose, stream
 from .training import check_finite, minibatches
+from .units import largest_state, shares
 
 
 class Stack(NamedTuple):
@@ -47,9 +48,15 @@ class Stack(NamedTuple):
 
 
 def raised(machines, rows):
-    """The rows passed up through machines by means."""
+    """Hidden probabilities, from machine to machine upwards, of rows of probabilities.
+
+    Where units are sums of tied copies, every copy has the same probability, and a
+    layer's states are the probabilities times the number of copies.
+    """
     for machine in machines:
-        rows = means(machine, [rows, None], ODD)[1]
+        below, above = machine.units
+        states = largest_state(below) * rows
+        rows = shares(above, means(machine, [states, None], ODD)[ODD])
     return rows
 
 

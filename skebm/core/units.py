@@ -48,6 +48,11 @@ def largest_state(kind):
     return kind.n_states(1) - 1
 
 
+def shares(kind, x):
+    """States or means as shares of the largest state: of a sum, the mean of a copy."""
+    return x / largest_state(kind)
+
+
 class Bernoulli:
     """Binary units, 0 or 1."""
 
