@@ -23,6 +23,12 @@ from .core.network import Network, Sigmoid, Softmax, cross_entropy
 UNLABELLED = -1
 
 
+def output_of(binarizer):
+    """The kind of outputs for labels as they are encoded."""
+    several = binarizer.y_type_ == "multilabel-indicator"
+    return Sigmoid() if several or len(binarizer.classes_) <= 2 else Softmax()
+
+
 def accuracy(output, binarizer, params, X, values, weights):
     """Share of the rows with the right label, or labels, by a network's params."""
     outputs = output.mean(network_fields(params, X))
@@ -106,7 +112,7 @@ class FineTunedClassifier(ClassifierMixin, FineTunedNetwork):
                 f"y is {type_of_target(y)}, but this {type(self).__name__} was fitted "
                 f"to a y that is {binarizer.y_type_}. Give y of the same form."
             )
-        output = Softmax() if not several and len(binarizer.classes_) > 2 else Sigmoid()
+        output = output_of(binarizer)
         if method == "partial_fit" and self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all rows at once. For partial_fit, give "
@@ -230,8 +236,7 @@ class FineTunedClassifier(ClassifierMixin, FineTunedNetwork):
 
     def _output(self):
         check_is_fitted(self)
-        several = self._label_binarizer.y_type_ == "multilabel-indicator"
-        return Sigmoid() if several or len(self.classes_) <= 2 else Softmax()
+        return output_of(self._label_binarizer)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -437,7 +437,7 @@ class FineTunedNetwork(
 
     def _check_sizes(self):
         sizes = [len(b) for b in self.intercepts_[:-1]]
-        given = self._origin.given(self) is not None
+        given = self._origin.is_given(self)
         if not given and sizes != layer_sizes(self.hidden_layer_sizes):
             raise ValueError(
                 f"This {type(self).__name__} has hidden layers of sizes {sizes}, but "

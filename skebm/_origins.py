@@ -47,6 +47,10 @@ class FromDBN:
         check_fitted(dbn, "dbn")
         return dbn
 
+    def is_given(self, estimator):
+        """Whether there is one."""
+        return self.given(estimator) is not None
+
     def new(self, estimator, seed):
         """An unfitted one."""
         return DBN(
@@ -79,16 +83,20 @@ class FromDBM:
         It is a copy: predictions depend on it, and the one that was given may be
         trained further, or edited.
         """
-        if estimator.dbm is None:
+        if not self.is_given(estimator):
             return None
+        dbm = copy.copy(unwrapped(estimator.dbm, "dbm", DBM)[0])
+        vars(dbm).update(dbm._from_params(copy_params(dbm._read_params())))
+        return dbm
+
+    def is_given(self, estimator):
+        """Whether there is one that is fitted."""
+        if estimator.dbm is None:
+            return False
         dbm, frozen = unwrapped(estimator.dbm, "dbm", DBM)
         if frozen:
             check_fitted(dbm, "dbm")
-        if not dbm.__sklearn_is_fitted__():
-            return None
-        dbm = copy.copy(dbm)
-        vars(dbm).update(dbm._from_params(copy_params(dbm._read_params())))
-        return dbm
+        return dbm.__sklearn_is_fitted__()
 
     def new(self, estimator, seed):
         """An unfitted one."""

@@ -161,14 +161,14 @@ def record_features(estimator, X):
 
 
 def check_states(X, name, shape, array, allow_nan=False):
-    """Visible states for each sample, like `array`; one row serves for all."""
+    """States of a layer for each sample, like `array`; one row serves for all."""
     X = namespace(array).asarray(X, dtype=array.dtype)
     if X.ndim == 1:
         X = X[None, :]
     if X.ndim != 2 or X.shape[1] != shape[1] or X.shape[0] not in {1, shape[0]}:
         raise ValueError(
             f"{name} has shape {tuple(X.shape)}, but should have {shape}, a row per "
-            f"sample and a column per feature, or ({shape[1]},) for all samples."
+            f"sample and a column per unit, or ({shape[1]},) for all samples."
         )
     assert_all_finite(X, allow_nan=allow_nan, input_name=name)
     return namespace(array).broadcast_to(X, shape)

@@ -66,8 +66,9 @@ class DBNClassifier(FineTunedClassifier):
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
-        Whether to hold rows out, to stop when the score on them no longer rises, and to
-        keep the weights of the best epoch.
+        Whether to hold rows out of fine-tuning, to stop when the score on them no
+        longer rises, and to keep the weights of the best epoch. Pretraining sees these
+        rows, without what is to be predicted.
     validation_fraction : float, default=0.1
         Share of the rows that early stopping holds out.
     n_iter_no_change : int, default=10
@@ -225,12 +226,13 @@ class DBMClassifier(FineTunedClassifier):
     hidden_layer_sizes : int or array-like of shape (n_layers,), default=(256, 256)
         Numbers of hidden units, from below. Not used with a fitted `dbm`.
     dbm : DBM or FrozenEstimator, default=None
-        The machine that is cloned, given the sizes of the layers, and fitted to the
-        rows; None is ``DBM()``. The parameters of one that is given can be set as
-        ``dbm__learning_rate`` and so on; its `hidden_layer_sizes` are to be left out,
-        or these. One that is fitted already is not fitted again: fine-tuning starts
-        from it, and leaves it as it is. In a grid search, whose clones are not fitted,
-        give ``sklearn.frozen.FrozenEstimator(dbm)``: then one pretraining serves all.
+        The machine that is cloned, given the sizes of the layers and a seed, and fitted
+        to the rows; None is ``DBM()``. The parameters of one that is given can be set
+        as ``dbm__learning_rate`` and so on; its `hidden_layer_sizes` are to be left
+        out, or these. One that is fitted already is not fitted again: fine-tuning
+        starts from it, and leaves it as it is. In a grid search, whose clones are not
+        fitted, give ``sklearn.frozen.FrozenEstimator(dbm)``: then one pretraining
+        serves all.
     solver : {"adam", "sgd", "lbfgs"}, default="adam"
         "adam" and "sgd", which has Nesterov momentum, go from minibatch to minibatch;
         "lbfgs" takes all rows at once, and suits small data.
@@ -256,8 +258,9 @@ class DBMClassifier(FineTunedClassifier):
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
-        Whether to hold rows out, to stop when the score on them no longer rises, and to
-        keep the weights of the best epoch.
+        Whether to hold rows out of fine-tuning, to stop when the score on them no
+        longer rises, and to keep the weights of the best epoch. Pretraining sees these
+        rows, without what is to be predicted.
     validation_fraction : float, default=0.1
         Share of the rows that early stopping holds out.
     n_iter_no_change : int, default=10
@@ -434,8 +437,9 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
-        Whether to hold rows out, to stop when the score on them no longer rises, and to
-        keep the weights of the best epoch.
+        Whether to hold rows out of fine-tuning, to stop when the score on them no
+        longer rises, and to keep the weights of the best epoch. Pretraining sees these
+        rows, without what is to be predicted.
     validation_fraction : float, default=0.1
         Share of the rows that early stopping holds out.
     n_iter_no_change : int, default=10

@@ -191,6 +191,18 @@ def test_samples_given_some_units(dbm, oracle):
     assert_array_equal(start[:, ::2], X[:20, ::2])
 
 
+def test_samples_start_where_they_are_told(dbm):
+    """Negative control: after many steps they have forgotten it."""
+    start = np.array([1.0, 1.0, 0.0, 0.0])
+    for init in (start, np.tile(start, (20, 1))):
+        X = dbm.sample(20, n_gibbs_steps=0, init=init, random_state=0)
+        assert_array_equal(X, np.tile(start, (20, 1)))
+        X = dbm.sample(20, n_gibbs_steps=60, init=init, random_state=0)
+        assert len(np.unique(X, axis=0)) > 1
+    with pytest.raises(ValueError, match="init has shape"):
+        dbm.sample(20, init=start[:2])
+
+
 def test_impute_fills_in_conditional_means(dbm, oracle):
     """Against enumeration, for chains long enough to tell it from the means."""
     X = np.tile([[1.0, np.nan, 0.0, np.nan], [np.nan, 0.0, np.nan, 1.0]], (200, 1))
@@ -393,8 +405,7 @@ def test_partial_fit_starts_without_pretraining_and_goes_on():
     X = patterns()
     params = {"learning_rate_schedule": "constant", "momentum": 0.5}
     whole = fitted(X, pretrain=False, **params)
-    steps = DBM((4, 3), rbm="never looked at", random_state=0, **params)
-    steps.set_params(rbm=None)
+    steps = DBM((4, 3), random_state=0, **params)
     for _ in range(3):
         steps = pickle.loads(pickle.dumps(steps)).partial_fit(X)
     assert_same_model(steps, whole)
@@ -500,7 +511,8 @@ def test_divergence_says_what_to_lower_and_leaves_the_model():
     with pytest.raises(FloatingPointError, match=r"DBM diverged.*learning_rate"):
         dbm.partial_fit(X)
     dbm.set_params(learning_rate=0.1, rbm__learning_rate=1e60)
-    with pytest.raises(FloatingPointError, match="BernoulliRBM diverged"):
+    told = r"layer 1 of 2, with the parameters of rbm: BernoulliRBM diverged"
+    with pytest.raises(FloatingPointError, match=told):
         dbm.fit(X)
     for x, y in zip(before, parameters(dbm), strict=True):
         assert_array_equal(x, y)

@@ -207,6 +207,32 @@ def test_several_labels_for_each_row():
     assert model.fit(X, Y).score(X, Y) > 0.8
 
 
+def test_early_stopping_holds_rows_out_of_fine_tuning_alone(monkeypatch):
+    X, y = data()
+    fit, n_rows = DBM.fit, []
+
+    def counted(self, X, *args, **kwargs):
+        n_rows.append(len(X))
+        return fit(self, X, *args, **kwargs)
+
+    monkeypatch.setattr(DBM, "fit", counted)
+    dbm = DBM(rbm=BernoulliRBM(n_iter=1), n_iter=1)
+    params = {"hidden_layer_sizes": (6, 4), "early_stopping": True}
+    classifier(dbm, **params).fit(X, y)
+    assert n_rows == [len(X)]
+
+
+def test_the_seed_is_that_of_the_classifier():
+    X, y = data()
+    coefs = []
+    for seed, own in ((0, 1), (0, 2), (1, 2)):
+        dbm = DBM(rbm=BernoulliRBM(n_iter=1), n_iter=1, random_state=own)
+        params = {"hidden_layer_sizes": (6, 4), "max_iter": 2, "random_state": seed}
+        coefs.append(classifier(dbm, **params).fit(X, y).coefs_[0])
+    assert_array_equal(coefs[0], coefs[1])
+    assert not np.allclose(coefs[1], coefs[2])
+
+
 # The posterior of the rows
 
 

@@ -113,9 +113,9 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
     """State before the first epoch: a centred machine about the data's means.
 
     The chains are of independent units with these means. With `params`, these are
-    those of the machine, and the chains run for a while, to be samples of it from the
-    first gradient on. They do not start at rows of X: which rows these were would
-    depend on the order of the rows, and on whether one of weight 2 comes twice.
+    those of the machine, and the chains run for a while, to come near to samples of it
+    before the first gradient. They do not start at rows of X: which rows these were
+    would depend on the order of the rows, and on whether one of weight 2 comes twice.
     """
     units = settings.units
     mean, mass = column_means(X, sample_weight)
