@@ -26,7 +26,7 @@ X_train, X_test = train_test_split(X, random_state=0)
 dbm = DBM(
     (64, 32), rbm=BernoulliRBM(n_iter=100), n_iter=150, batch_size=50, random_state=0
 ).fit(X_train)
-print(f"log-likelihood of test rows, at least: {dbm.score(X_test):.2f} nats")
+print(f"bound of the log-likelihood of test rows: {dbm.score(X_test):.2f} nats")
 
 # %%
 # The weights of a unit in the first layer are a picture: white where it likes pixels
