@@ -27,6 +27,7 @@ from statistics import median
 import joblib
 import numpy as np
 from datasets import mnist
+from parameters import DBM_ON_MNIST
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
@@ -52,7 +53,7 @@ CASES = {
         "few labels": {"max_iter": 300, "dropout": 0.3},
     },
     "dbm": {
-        "model": DBM((500, 1000), rbm=BernoulliRBM(n_iter=25), random_state=0),
+        "model": DBM(rbm=BernoulliRBM()).set_params(**DBM_ON_MNIST),
         "classifier": DBMClassifier,
         "plain": {"max_iter": 15},
         "dropout": {"max_iter": 30, "dropout": 0.3},

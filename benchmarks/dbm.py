@@ -3,11 +3,11 @@
     SKEBM_DATA=folder python benchmarks/dbm.py [model.joblib] [--parameter=value]
 
 784-500-1000, trained on grey values from which visible units are drawn anew each time,
-as PARAMETERS say; others can be given as in --n_iter=20, those of the machines of the
-pretraining as in --rbm__n_iter=5. There is a line for each layer of the pretraining,
-one for every 20 epochs, and one at the end: the mean bound of test rows that were drawn
-once (1000 of them, and at the end all 10,000), with log Z from annealing in both
-directions. The model is kept in the file that is named, if any, for
+as DBM_ON_MNIST says; others can be given as in --n_iter=20, those of the machines of
+the pretraining as in --rbm__n_iter=5. There is a line for each layer of the
+pretraining, one for every 20 epochs, and one at the end: the mean bound of test rows
+that were drawn once (1000 of them, and at the end all 10,000), with log Z from
+annealing in both directions. The model is kept in the file that is named, if any, for
 benchmarks/classification.py.
 
 Published bounds: -84.62 (Salakhutdinov & Hinton 2009, 500-1000), -86.37 after 249
@@ -20,21 +20,10 @@ import time
 import joblib
 import numpy as np
 from datasets import grey_mnist_and_binary_test
-from parameters import parsed
+from parameters import DBM_ON_MNIST, parsed
 
 from skebm import DBM, BernoulliRBM
 
-PARAMETERS = {
-    "hidden_layer_sizes": (500, 1000),
-    "n_iter": 40,
-    "learning_rate": 0.05,
-    "n_gibbs_steps": 3,
-    "n_mean_field_steps": 10,
-    "mean_field_tol": 0.01,
-    "rbm__n_iter": 15,
-    "sample_inputs": True,
-    "random_state": 0,
-}
 LINE_EPOCHS = 20
 
 # Temperatures and test rows on the way, and at the end.
@@ -73,9 +62,9 @@ class Clock:
 
 def main():
     file = None if len(sys.argv) < 2 or sys.argv[1].startswith("--") else sys.argv[1]
-    params = PARAMETERS | parsed(sys.argv[1 + (file is not None) :])
+    params = DBM_ON_MNIST | parsed(sys.argv[1 + (file is not None) :])
     X, X_test = grey_mnist_and_binary_test()
-    dbm = DBM(rbm=BernoulliRBM(sample_inputs=True)).set_params(**params)
+    dbm = DBM(rbm=BernoulliRBM()).set_params(**params)
     print(dbm, flush=True)
 
     def report(fitted, seconds, n_betas, n_rows):
