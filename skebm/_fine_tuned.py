@@ -2,7 +2,6 @@
 
 import functools
 import time
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -29,6 +28,7 @@ from ._callbacks import CallbackSupportMixin
 from ._origins import check_like
 from ._stacking import HIDDEN_LAYER_SIZES, computed, layer_sizes
 from ._validation import check_rows, draw_seed, record_features
+from ._warnings import warn
 from .core import fine_tuning, optimise
 from .core.backend import Beside, Subset, by_blocks, float_dtype, namespace
 from .core.machine import Params
@@ -348,10 +348,9 @@ class FineTunedNetwork(
         except KeyboardInterrupt:
             if run.state.epoch == first:
                 raise
-            warnings.warn(
+            warn(
                 f"Training interrupted by user after {run.state.epoch - first} epochs: "
                 f"{'these are' if held_out is None else 'the best of these is'} kept.",
-                stacklevel=5,
             )
         except Diverged:
             raise self._diverged(run) from None
@@ -367,11 +366,10 @@ class FineTunedNetwork(
         except Diverged:
             raise self._diverged(run) from None
         if not result.success:
-            warnings.warn(
+            warn(
                 f"L-BFGS did not converge: {result.message}. Raise max_iter (now "
                 f"{self.max_iter}) or tol (now {self.tol:g}).",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         if self.verbose:
             print(
@@ -391,12 +389,11 @@ class FineTunedNetwork(
         )
 
     def _warn_not_converged(self):
-        warnings.warn(
+        warn(
             f"Fine-tuning did not converge within max_iter={self.max_iter}. Raise "
             "max_iter or tol, or let the learning rate fall to zero by then with "
             "learning_rate_schedule='linear'.",
             ConvergenceWarning,
-            stacklevel=6,
         )
 
     def _print(self, run, held_out, seconds):

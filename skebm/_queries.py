@@ -1,6 +1,5 @@
 """What can be asked of a fitted machine, of any depth."""
 
-import warnings
 from numbers import Integral
 
 import joblib
@@ -10,6 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_is_fitted
 
 from ._validation import check_hidden, check_rows, check_states, draw_seed
+from ._warnings import warn
 from .core import partition, tempering
 from .core.backend import by_blocks, float_dtype, namespace, to_numpy
 from .core.machine import Machine, Params, visible_mean
@@ -332,14 +332,13 @@ class Queries:
         samples = partition.settled(machine, chains, n_runs, n_betas, draws)
         result = partition.annealed(machine, base, samples, n_betas, draws)
         if result.upper - result.lower > WIDE_BRACKET:
-            warnings.warn(
+            warn(
                 f"log Z is uncertain: it lies between {result.lower:.2f} and "
                 f"{result.upper:.2f}, with {result.effective_samples:.1f} effective "
                 f"samples of {n_runs}. Log-likelihoods are off by as much, all in the "
                 "same way. Call log_partition with a larger n_betas "
                 f"(now {n_betas}) or n_runs.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return result
 

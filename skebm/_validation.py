@@ -1,7 +1,6 @@
 """What users give, checked once, before anything changes."""
 
 import math
-import warnings
 
 import numpy as np
 from scipy import sparse
@@ -16,7 +15,11 @@ from sklearn.utils.validation import (
     _get_feature_names,
 )
 
+from ._warnings import warn
 from .core.backend import blocks, has_nan, namespace, to_numpy
+
+# How far outside [0, 1] rounding may bring a value, as in scaling to that range.
+ROUNDING = 1e-6
 
 
 def check_rows(estimator, X, *, method, new=False, missing=False, any_range=False):
@@ -116,15 +119,13 @@ def warn_out_of_range(estimator, X):
             missing = xp.isnan(least)
             least, most = (xp.where(missing, x, least) for x in (math.inf, -math.inf))
         low, high = min(low, float(xp.min(least))), max(high, float(xp.max(most)))
-    if low < 0.0 or high > 1.0:
-        warnings.warn(
+    if low < -ROUNDING or high > 1.0 + ROUNDING:
+        warn(
             f"{type(estimator).__name__} expects values in [0, 1], the probabilities "
             f"that its binary units are 1, but X ranges from {low:g} to {high:g}. "
             "Scale X, for example with sklearn.preprocessing.MinMaxScaler(clip=True), "
             "or threshold it with sklearn.preprocessing.Binarizer. Features and "
             "likelihoods of values outside mean little.",
-            UserWarning,
-            stacklevel=4,
         )
 
 

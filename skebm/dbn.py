@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -31,6 +30,7 @@ from ._validation import (
     draw_seed,
     record_features,
 )
+from ._warnings import warn
 from .core import stack as belief
 from .core.backend import by_blocks, float_dtype, namespace
 from .core.machine import Machine, Params
@@ -210,10 +210,9 @@ class DBN(
                     ),
                 )
         except KeyboardInterrupt:
-            warnings.warn(
+            warn(
                 f"Wake-sleep interrupted by user after {n_passes} passes: the machines "
                 "and these are kept.",
-                stacklevel=3,
             )
         all_passes.call_on_fit_task_end(estimator=self, X=X, y=y)
         record_features(self, X)

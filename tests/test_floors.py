@@ -27,6 +27,7 @@ FLOORS = {
     "core.training": 5,
     "core.fine_tuning": 6,
     "core.stack": 6,
+    "_warnings": 0,
     "_validation": 6,
     "_callbacks": 6,
     "_run": 7,
