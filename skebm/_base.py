@@ -6,7 +6,6 @@ The estimator's fitted attributes are the only copy of its model. `_read_params`
 
 import functools
 import time
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -28,10 +27,11 @@ from ._validation import (
     record_features,
     refuse_empty_columns,
 )
+from ._warnings import warn
 from .core import algorithms, monitor, optimise, training
 from .core.backend import float_dtype, namespace
 from .core.early_stopping import Progress, hold_out, weights_left
-from .core.machine import Machine, Params
+from .core.machine import ODD, Machine, Params
 from .core.sampling import USUAL
 from .core.streams import Purpose, stream
 
@@ -48,6 +48,27 @@ ALGORITHMS = {
 }
 
 
+# Batches that are left to us: a 500th of the rows, but at least 20 and at most 100. So
+# few rows get many updates, and many rows the speed of large matrix products. Twice the
+# least are not divided: their weights then count exactly as repetitions.
+UPDATES_PER_EPOCH, LEAST_BATCH, MOST_BATCH = 500, 20, 100
+
+
+def usual_batch_size(n_rows):
+    """Rows in a batch, where none are asked for."""
+    if n_rows <= 2 * LEAST_BATCH:
+        return 2 * LEAST_BATCH
+    return min(max(n_rows // UPDATES_PER_EPOCH, LEAST_BATCH), MOST_BATCH)
+
+
+def usual_n_chains(batch_size):
+    """Persistent chains, where none are asked for: small batches have twice as many.
+
+    Their noise does not average out as that of the rows does, which all have a turn.
+    """
+    return max(batch_size, min(2 * batch_size, MOST_BATCH))
+
+
 class BoltzmannMachineBase(
     Queries,
     CallbackSupportMixin,
@@ -59,7 +80,10 @@ class BoltzmannMachineBase(
 
     _parameter_constraints: dict = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "n_iter": [Interval(Integral, 0, None, closed="left")],
         "algorithm": [StrOptions(set(ALGORITHMS))],
         "n_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
@@ -69,6 +93,7 @@ class BoltzmannMachineBase(
         "l1_decay": [Interval(Real, 0, None, closed="left")],
         "max_norm": [Interval(Real, 0, None, closed="neither"), None],
         "centered": ["boolean"],
+        "initial_activation": [Interval(Real, 0, 1, closed="neither")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
         "sparsity_target": [Interval(Real, 0, 1, closed="neither"), None],
         "sparsity_cost": [Interval(Real, 0, None, closed="left")],
@@ -186,13 +211,14 @@ class BoltzmannMachineBase(
             seed, history = self._seed, self.history_
         else:
             seed, history = draw_seed(self.random_state), {}
-        settings, sizes = self._settings(seed), self._hidden_sizes()
+        n_rows, sizes = X.shape[0], self._hidden_sizes()
+        settings = self._settings(seed, n_rows)
         stopping, data = self._hold_out(self._states(X), sample_weight, settings)
         context = self._begin(X_given, y, pretrained + len(rates))
         if going_on:
-            state = training.join(self._resume(settings), *data, settings)
+            state = training.join(self._resume(settings, n_rows), *data, settings)
         else:
-            params, n_chains = None, self._n_chains()
+            params, n_chains = None, self._n_chains(n_rows)
             if pretrained:
                 if stopping is not None:
                     sample_weight = weights_left(stopping.held_out, data)
@@ -216,7 +242,7 @@ class BoltzmannMachineBase(
         X = check_rows(self, X_given, method="fit", missing=self._takes_missing)
         dtype = float_dtype(run.state.params.biases[0])
         sample_weight = check_weights(sample_weight, X, dtype)
-        settings = self._settings(self._seed)
+        settings = self._settings(self._seed, X.shape[0])
         stopping, data = self._hold_out(self._states(X), sample_weight, settings)
         if fingerprint(data) != expected:
             raise ValueError(
@@ -249,9 +275,8 @@ class BoltzmannMachineBase(
                 raise
             kept = "the best of these is" if job.stopping else "these are"
             done = f"{n_done} epochs: {kept}" if n_done else "pretraining: that is"
-            warnings.warn(
+            warn(
                 f"Training interrupted by user after {done} kept.",
-                stacklevel=5,
             )
         except training.Diverged:
             if going_on:
@@ -368,16 +393,17 @@ class BoltzmannMachineBase(
             f"{held_out}time = {seconds:.2f}s"
         )
 
-    def _settings(self, seed):
+    def _settings(self, seed, n_rows):
         return training.Settings(
             units=self._units(1 + len(self._hidden_sizes())),
             optimiser=optimise.MomentumSGD(
                 self.momentum, self.weight_decay, self.l1_decay, self.max_norm
             ),
             algorithm=ALGORITHMS[self.algorithm](self.n_gibbs_steps),
-            batch_size=self.batch_size,
+            batch_size=self._n_batch_rows(n_rows),
             shuffle=self.shuffle,
             centred=self.centered,
+            initial_activation=self.initial_activation,
             sparsity=None
             if self.sparsity_target is None
             else training.Sparsity(self.sparsity_target, self.sparsity_cost),
@@ -408,8 +434,15 @@ class BoltzmannMachineBase(
                 "the size, fit anew with warm_start=False."
             )
 
-    def _n_chains(self):
-        return self.batch_size if self.n_chains is None else self.n_chains
+    def _n_batch_rows(self, n_rows):
+        return (
+            usual_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size
+        )
+
+    def _n_chains(self, n_rows):
+        if self.n_chains is not None:
+            return self.n_chains
+        return usual_n_chains(self._n_batch_rows(n_rows))
 
     def _attributes(self, run, seed):
         """The run as fitted attributes: of its best epoch, if rows were held out."""
@@ -432,7 +465,7 @@ class BoltzmannMachineBase(
             },
         }
 
-    def _resume(self, settings):
+    def _resume(self, settings, n_rows):
         """Training's state from the fitted attributes, as the parameters now ask."""
         dtype = float_dtype(self._read_params().biases[0])
         params, saved = self._machine(dtype).params, self._training
@@ -450,7 +483,10 @@ class BoltzmannMachineBase(
             saved["mass"],
             betas=saved["betas"],
         )
-        return training.adapt(state, self._n_chains(), settings)
+        n_chains = self._n_chains(n_rows)
+        if (self.batch_size, self.n_chains) == ("auto", None):
+            n_chains = self._read_chains()[ODD].shape[0]  # however many rows come now
+        return training.adapt(state, n_chains, settings)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_iter_")

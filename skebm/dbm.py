@@ -1,6 +1,5 @@
 """Deep Boltzmann machines."""
 
-import warnings
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import BoltzmannMachineBase
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
+from ._warnings import warn
 from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
 from .core.machine import ODD, Params, energy
 from .core.pretraining import composed, copies
@@ -73,13 +73,12 @@ class Posterior:
     def warn(self):
         """Warn if mean field did not converge for some of the rows so far."""
         if self.change > self.rule.tol:
-            warnings.warn(
+            warn(
                 f"Mean field did not converge for all rows: after "
                 f"{self.rule.max_steps} iterations probabilities still change by "
                 f"{self.change:.2g}, and the tolerance is {self.rule.tol:g}. "
                 "DBM.mean_field goes further, with more max_iter.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
 
@@ -105,8 +104,10 @@ class DBM(BoltzmannMachineBase):
         Numbers of hidden units, from below.
     learning_rate : float, default=0.1
         Step size of the joint training, in the first epoch if there is a schedule.
-    batch_size : int, default=100
+    batch_size : int or "auto", default="auto"
         Most rows per minibatch. The rows are divided into batches of nearly equal size.
+        "auto" is a 500th of the rows, but at least 20 and at most 100; up to 40 rows
+        are one batch.
     n_iter : int, default=10
         Number of passes over the rows by which all layers are trained together.
     algorithm : {"pcd", "pt"}, default="pcd"
@@ -116,8 +117,8 @@ class DBM(BoltzmannMachineBase):
         Gibbs steps per update of the parameters. Each draws the even layers and then
         the odd ones.
     n_chains : int, default=None
-        Number of persistent chains, at each temperature for "pt"; None means
-        `batch_size`.
+        Number of persistent chains, at each temperature for "pt". None means twice as
+        many as rows in a batch, up to 100, and no fewer than rows in a batch.
     n_mean_field_steps : int, default=30
         Most updates of all hidden layers by which training finds their means for a row.
         :meth:`transform`, :meth:`score_samples` and so on use more, and a smaller
@@ -137,6 +138,10 @@ class DBM(BoltzmannMachineBase):
         means any.
     centered : bool, default=True
         Whether the gradient is that of the centred machine [3]_ [4]_.
+    initial_activation : float, default=0.1
+        Mean of the hidden units at the start, in (0, 1), where there is no pretraining:
+        the machines in `rbm` have their own. From 1/2, the upper layers may come to
+        nothing.
     learning_rate_schedule : {"constant", "linear", "cosine"}, default="cosine"
         How the learning rate falls towards zero in `n_iter` epochs: "linear" in even
         steps, "cosine" as half a wave, which is slower near both ends. "constant" lets
@@ -257,7 +262,7 @@ class DBM(BoltzmannMachineBase):
         hidden_layer_sizes=(256, 256),
         *,
         learning_rate=0.1,
-        batch_size=100,
+        batch_size="auto",
         n_iter=10,
         algorithm="pcd",
         n_gibbs_steps=5,
@@ -269,6 +274,7 @@ class DBM(BoltzmannMachineBase):
         l1_decay=0.0,
         max_norm=None,
         centered=True,
+        initial_activation=0.1,
         learning_rate_schedule="cosine",
         pretrain=True,
         rbm=None,
@@ -298,6 +304,7 @@ class DBM(BoltzmannMachineBase):
         self.l1_decay = l1_decay
         self.max_norm = max_norm
         self.centered = centered
+        self.initial_activation = initial_activation
         self.learning_rate_schedule = learning_rate_schedule
         self.pretrain = pretrain
         self.rbm = rbm

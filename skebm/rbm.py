@@ -38,8 +38,10 @@ class BernoulliRBM(BoltzmannMachineBase):
         Number of hidden units.
     learning_rate : float, default=0.1
         Step size, in the first epoch if there is a schedule.
-    batch_size : int, default=100
+    batch_size : int or "auto", default="auto"
         Most rows per minibatch. The rows are divided into batches of nearly equal size.
+        "auto" is a 500th of the rows, but at least 20 and at most 100; up to 40 rows
+        are one batch.
     n_iter : int, default=10
         Number of passes over the rows.
     algorithm : {"cd", "pcd", "pt"}, default="pcd"
@@ -53,8 +55,9 @@ class BernoulliRBM(BoltzmannMachineBase):
     n_gibbs_steps : int, default=1
         Gibbs steps per update of the parameters.
     n_chains : int, default=None
-        Number of persistent chains, at each temperature for "pt"; None means
-        `batch_size`. Not used by "cd".
+        Number of persistent chains, at each temperature for "pt". None means twice as
+        many as rows in a batch, up to 100, and no fewer than rows in a batch. Not used
+        by "cd".
     momentum : float, default=0.0
         Share of the last step that is taken again, in [0, 1).
     weight_decay : float, default=0.0
@@ -67,8 +70,11 @@ class BernoulliRBM(BoltzmannMachineBase):
         Largest Euclidean norm of the weights of a hidden unit. None means any.
     centered : bool, default=True
         Whether the gradient is that of the centred machine [4]_ [5]_. It leads to
-        better likelihoods, mostly, and does as well on flipped data (1 - X). Without
-        it, few hidden units are active at a time, which may suit a classifier better.
+        better likelihoods, mostly, and does as well on flipped data (1 - X).
+    initial_activation : float, default=0.1
+        Mean of the hidden units at the start, in (0, 1). Units that start rarely active
+        stay so, and come to stand for different parts of a row: better features, and
+        mostly better likelihoods, than from 1/2.
     learning_rate_schedule : {"constant", "linear", "cosine"}, default="cosine"
         How the learning rate falls towards zero in `n_iter` epochs: "linear" in even
         steps, "cosine" as half a wave, which is slower near both ends. "constant" lets
@@ -183,7 +189,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         n_components=256,
         *,
         learning_rate=0.1,
-        batch_size=100,
+        batch_size="auto",
         n_iter=10,
         algorithm="pcd",
         n_gibbs_steps=1,
@@ -193,6 +199,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         l1_decay=0.0,
         max_norm=None,
         centered=True,
+        initial_activation=0.1,
         learning_rate_schedule="cosine",
         sparsity_target=None,
         sparsity_cost=0.1,
@@ -218,6 +225,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         self.l1_decay = l1_decay
         self.max_norm = max_norm
         self.centered = centered
+        self.initial_activation = initial_activation
         self.learning_rate_schedule = learning_rate_schedule
         self.sparsity_target = sparsity_target
         self.sparsity_cost = sparsity_cost

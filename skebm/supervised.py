@@ -143,7 +143,7 @@ class DBNClassifier(FineTunedClassifier):
     ... )
     >>> model = model.fit(X[:1400], y_some[:1400])
     >>> print(model.score(X[1400:], y[1400:]))
-    0.8...
+    0.9...
     """
 
     _origin = FromDBN()
@@ -338,7 +338,7 @@ class DBMClassifier(FineTunedClassifier):
     ... )
     >>> model = model.fit(X[:1400], y_some[:1400])
     >>> print(model.score(X[1400:], y[1400:]))
-    0.8...
+    0.9...
     """
 
     _origin = FromDBM()

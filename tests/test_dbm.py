@@ -358,7 +358,7 @@ def test_chains_and_history():
     "change",
     [
         {"learning_rate": 0.01},
-        {"batch_size": 20},
+        {"batch_size": 15},
         {"algorithm": "pt"},
         {"n_gibbs_steps": 1},
         {"n_chains": 3},
@@ -372,7 +372,8 @@ def test_chains_and_history():
         {"learning_rate_schedule": "constant"},
         {"pretrain": False},
         {"rbm": BernoulliRBM(n_iter=1)},
-        {"sparsity_target": 0.1},
+        {"sparsity_target": 0.5},
+        {"pretrain": False, "initial_activation": 0.5},
         {"early_stopping": True},
         {"sample_inputs": True},
         {"shuffle": False, "batch_size": 25},
@@ -465,7 +466,11 @@ OVERFITTING = {
 
 def held_out_of(dbm, X):
     stopping, _ = early_stopping.hold_out(
-        X, np.ones(len(X)), dbm.validation_fraction, 0.0, dbm._settings(dbm._seed)
+        X,
+        np.ones(len(X)),
+        dbm.validation_fraction,
+        0.0,
+        dbm._settings(dbm._seed, len(X)),
     )
     return stopping.held_out[0].index
 

@@ -26,7 +26,8 @@ SIZES = [(6,), (6, 4), (6, 5, 4)]
 
 def machine(X, sizes=(6, 4), **params):
     """A fitted machine with weights far from its small random start."""
-    dbm = DBM(sizes, pretrain=False, n_iter=2, random_state=0, **params).fit(X)
+    common = {"n_iter": 2, "initial_activation": 0.5, "random_state": 0}
+    dbm = DBM(sizes, pretrain=False, **{**common, **params}).fit(X)
     rng = np.random.default_rng(3)
     dbm.components_ = [rng.normal(size=W.shape) for W in dbm.components_]
     return dbm

@@ -342,7 +342,7 @@ def test_visible_biases_stay_at_the_data_whatever_the_last_batch(n_rows):
 def test_partial_fit_on_many_rows_does_not_saturate():
     """scikit-learn's features all become 1 with 500 rows and batch_size=10."""
     X = np.random.default_rng(0).integers(0, 2, (500, 8)).astype(float)
-    rbm = BernoulliRBM(4, batch_size=10, random_state=0)
+    rbm = BernoulliRBM(4, batch_size=10, initial_activation=0.5, random_state=0)
     for _ in range(10):
         assert rbm.partial_fit(X) is rbm
     assert 0.2 < rbm.transform(X).mean() < 0.8
@@ -378,7 +378,7 @@ def test_partial_fit_goes_on_after_pickling():
 
 
 def test_parameters_may_change_between_partial_fits():
-    rbm = fitted(momentum=0.0, n_chains=5)
+    rbm = fitted(momentum=0.0, n_chains=5, batch_size=100)
     rbm.set_params(momentum=0.9, n_chains=7).partial_fit(patterns())
     assert rbm.h_samples_.shape == (7, 3)
     rbm.set_params(momentum=0.0, algorithm="cd").partial_fit(patterns())
@@ -398,8 +398,9 @@ def test_parameters_may_change_between_partial_fits():
         {"weight_decay": 0.1},
         {"l1_decay": 0.1},
         {"max_norm": 0.5},
-        {"sparsity_target": 0.1},
-        {"sparsity_target": 0.1, "sparsity_cost": 1.0},
+        {"sparsity_target": 0.5},
+        {"sparsity_target": 0.5, "sparsity_cost": 1.0},
+        {"initial_activation": 0.2},
         {"centered": False},
         {"shuffle": False},
         {"batch_size": 10},
@@ -418,7 +419,7 @@ def test_centering_may_be_switched_between_partial_fits():
     rbm = fitted().set_params(centered=False).partial_fit(X)
     rbm.set_params(centered=True).partial_fit(X)
     assert_allclose(rbm._training["means"][0], X.mean(axis=0))
-    assert_allclose(rbm._training["means"][1], 0.5, atol=0.2)
+    assert_allclose(rbm._training["means"][1], rbm.transform(X).mean(axis=0), atol=0.1)
 
 
 def test_edited_attributes_are_trained_on():
@@ -431,7 +432,7 @@ def test_edited_attributes_are_trained_on():
     assert np.isfinite(rbm.score(X))
     assert rbm.sample(2).dtype == np.float32
     rbm.set_params(n_components=2).partial_fit(X)
-    assert rbm.h_samples_.shape == (100, 2)
+    assert rbm.h_samples_.shape == (40, 2)
     assert {x.dtype.name for x in parameters(rbm)} == {"float32"}
 
 
@@ -444,9 +445,40 @@ def test_dtype_stays_that_of_the_first_fit():
     assert rbm._training["velocity"] is None
 
 
-def test_chains_start_as_fair_coins():
-    h = fitted(n_iter=0, n_chains=2000).h_samples_
-    assert_allclose(h.mean(axis=0), 0.5, atol=5 * 0.5 / np.sqrt(2000))
+@pytest.mark.parametrize("q", [0.1, 0.5])
+def test_hidden_units_start_at_their_initial_activation(q):
+    """In the chains, and given rows that vary about the mean as the features do."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(2000, 30)) < rng.uniform(0.2, 0.8, size=30)
+    rbm = BernoulliRBM(20, n_iter=0, n_chains=2000, initial_activation=q)
+    rbm.set_params(random_state=0).fit(X)
+    error = 5 * np.sqrt(q * (1 - q) / 2000)
+    assert_allclose(rbm.h_samples_.mean(axis=0), q, atol=error)
+    at_the_mean = rbm.transform(X.mean(axis=0, keepdims=True))
+    assert_allclose(at_the_mean, q, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "n_chains"),
+    [(7, 40, 80), (40, 40, 80), (41, 20, 40), (12_000, 24, 48), (60_000, 100, 100)],
+)
+def test_batches_that_are_left_to_us(n_rows, batch_size, n_chains):
+    """Few rows: many updates. Twice a few rows, as weights do: the same chains."""
+    X = np.zeros((n_rows, 1), dtype=bool)
+    rbm = BernoulliRBM(1, n_iter=0).fit(X)
+    assert rbm._settings(0, n_rows).batch_size == batch_size
+    assert rbm.h_samples_.shape == (n_chains, 1)
+
+
+def test_chains_go_on_however_many_rows_come():
+    X = patterns(60)
+    rbm = BernoulliRBM(3, random_state=0).partial_fit(X)
+    chains = rbm.h_samples_
+    rbm.set_params(learning_rate=1e-12).partial_fit(X[:10])
+    assert rbm.h_samples_.shape == chains.shape == (40, 3)
+    fixed = BernoulliRBM(3, batch_size=30, random_state=0).partial_fit(X)
+    assert fixed.h_samples_.shape == (60, 3)
+    assert fixed.set_params(n_chains=5).partial_fit(X).h_samples_.shape == (5, 3)
 
 
 def test_refit_starts_anew():
@@ -739,7 +771,7 @@ def test_attributes_are_those_of_scikit_learn():
     for name, value in vars(theirs).items():
         if name.endswith("_"):
             assert np.shape(getattr(ours, name))[1:] == np.shape(value)[1:], name
-    assert ours.h_samples_.shape == (100, 3)
+    assert ours.h_samples_.shape == (40, 3)
     assert set(np.unique(ours.h_samples_)) <= {0.0, 1.0}
     assert list(ours.get_feature_names_out()) == [f"bernoullirbm{i}" for i in range(3)]
 

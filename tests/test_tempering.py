@@ -174,7 +174,7 @@ def test_tempered_training_is_the_same_in_every_namespace(name):
 
 def test_estimator_goes_on_with_its_temperatures():
     X = np.random.default_rng(0).integers(0, 2, (60, 6)).astype(float)
-    params = {"algorithm": "pt", "batch_size": 20, "random_state": 0}
+    params = {"algorithm": "pt", "n_chains": 20, "random_state": 0}
     rbm = BernoulliRBM(3, n_iter=4, learning_rate_schedule="constant", **params).fit(X)
     assert rbm.h_samples_.shape == (20, 3)
     other = BernoulliRBM(3, n_iter=2, learning_rate_schedule="constant", **params)

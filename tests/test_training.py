@@ -33,6 +33,7 @@ def settings_of(**changed):
         batch_size=10,
         shuffle=True,
         centred=True,
+        initial_activation=0.5,
         sparsity=None,
         sample_inputs=False,
         seed=0,

@@ -68,7 +68,8 @@ def test_clipped_means_have_finite_natural_parameters(kind):
     top = values_of(kind)[-1]
     mean = kind.clip(np.array([0.0, 0.4, top]), 1e-3)
     assert_allclose(mean, [top * 1e-3, 0.4, top * (1 - 1e-3)])
-    assert_allclose(kind.resting(2, A), kind.mean(np.zeros(2)))
+    assert_allclose(kind.resting(0.5, 2, A), kind.mean(np.zeros(2)))
+    assert_allclose(kind.resting(0.1, 2, A), kind.mean(np.full(2, np.log(1 / 9))))
 
 
 @of_every_kind

@@ -11,7 +11,7 @@ the data rows are found by mean field, as `inference` says.
 
 from typing import NamedTuple
 
-from .backend import device_of, like, namespace
+from .backend import device_of, like, namespace, zeros
 from .machine import EVEN, ODD, draw, field, means, odd_only
 from .sampling import USUAL, alternate, mean_field
 from .tempering import acceptance, base_biases, gain, swapped, tempered_sample
@@ -63,7 +63,7 @@ def rao_blackwellised(machine, layers, n_rows, samples):
 def balanced(weights, n_chains):
     """Weights of data rows and of chains, which sum to zero."""
     xp = namespace(weights)
-    against = xp.broadcast_to(xp.sum(weights) * (-1.0 / n_chains), (n_chains,))
+    against = zeros(n_chains, weights) - xp.sum(weights) / n_chains
     return xp.concat([weights, against])
 
 

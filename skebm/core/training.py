@@ -94,7 +94,8 @@ class Sparsity(NamedTuple):
 class Settings(NamedTuple):
     """What stays the same for the whole of training.
 
-    With `sample_inputs`, the rows are probabilities from which visible units are drawn.
+    Hidden units start at the mean `initial_activation`. With `sample_inputs`, the rows
+    are probabilities from which visible units are drawn.
     """
 
     units: tuple
@@ -103,6 +104,7 @@ class Settings(NamedTuple):
     batch_size: int
     shuffle: bool
     centred: bool
+    initial_activation: float
     sparsity: Sparsity | None
     sample_inputs: bool
     seed: int
@@ -119,7 +121,7 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
     """
     units = settings.units
     mean, mass = column_means(X, sample_weight)
-    means = initial_means(units, mean, hidden_sizes)
+    means = initial_means(settings, mean, hidden_sizes)
     initial = stream(settings.seed, Purpose.INITIAL, mean)
     n_rows = n_chains * len(settings.algorithm.first_betas)
     if params is None:
@@ -148,17 +150,23 @@ def hidden_means(machine, X, sample_weight):
     return [s / total(sample_weight) for s in sums]
 
 
-def initial_means(units, visible_mean, hidden_sizes):
+def initial_means(settings, visible_mean, hidden_sizes):
     """Means of the layers about which training starts."""
-    hidden = zip(units[1:], hidden_sizes, strict=True)
-    return (visible_mean, *(kind.resting(n, visible_mean) for kind, n in hidden))
+    activation, hidden = settings.initial_activation, settings.units[1:]
+    return (
+        visible_mean,
+        *(
+            kind.resting(activation, n, visible_mean)
+            for kind, n in zip(hidden, hidden_sizes, strict=True)
+        ),
+    )
 
 
 def adapt(state, n_chains, settings):
     """A state to go on from under changed settings: what no longer fits starts anew."""
     params, optimiser = state.params, settings.optimiser
     sizes = [b.shape[0] for b in params.biases]
-    means = initial_means(settings.units, state.means[0], sizes[1:])
+    means = initial_means(settings, state.means[0], sizes[1:])
     first_betas = settings.algorithm.first_betas
     tempered = len(first_betas) > 1
     betas = state.betas if (len(state.betas) > 1) == tempered else first_betas
@@ -248,15 +256,13 @@ def minibatches(X, sample_weight, order, batch_size):
     n_rows = X.shape[0]
     n_batches = -(-n_rows // batch_size)
     weights = sample_weight * (n_batches / total(sample_weight))
+    if order is not None:
+        weights = namespace(weights).take(weights, order)
     for first, last in pairwise(
         n_rows * batch // n_batches for batch in range(n_batches + 1)
     ):
-        if order is None:
-            rows, weight = slice(first, last), weights[first:last]
-        else:
-            rows = order[first:last]
-            weight = take_rows(weights, rows, weights.dtype)
-        yield take_rows(X, rows, weights.dtype), weight
+        rows = slice(first, last) if order is None else order[first:last]
+        yield take_rows(X, rows, weights.dtype), weights[first:last]
 
 
 def train_epoch(state, X, sample_weight, learning_rate, settings):

@@ -64,9 +64,9 @@ class Bernoulli:
         """Variance of x, elementwise, where it has that mean."""
         return mean * (1.0 - mean)
 
-    def resting(self, n_units, array):
-        """Means of a layer of which nothing is known, (n_units,)."""
-        return zeros(n_units, array) + 0.5
+    def resting(self, activation, n_units, array):
+        """Means of a layer that is active so often, (n_units,)."""
+        return zeros(n_units, array) + activation
 
     def sample(self, mean, stream):
         """One draw from the distribution with that mean."""
@@ -173,9 +173,9 @@ class Binomial:
         """Variance of x, elementwise, where it has that mean."""
         return mean * (1.0 - mean / self.n_copies)
 
-    def resting(self, n_units, array):
-        """Means of a layer of which nothing is known, (n_units,)."""
-        return self.n_copies * self._copy.resting(n_units, array)
+    def resting(self, activation, n_units, array):
+        """Means of a layer each of whose copies is active so often, (n_units,)."""
+        return self.n_copies * self._copy.resting(activation, n_units, array)
 
     def sample(self, mean, stream):
         """One draw from the distribution with that mean."""
