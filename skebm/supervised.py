@@ -143,7 +143,7 @@ class DBNClassifier(FineTunedClassifier):
     ... )
     >>> model = model.fit(X[:1400], y_some[:1400])
     >>> print(model.score(X[1400:], y[1400:]))
-    0.9...
+    0.8...
     """
 
     _origin = FromDBN()
