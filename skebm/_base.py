@@ -5,6 +5,7 @@ The estimator's fitted attributes are the only copy of its model. `_read_params`
 """
 
 import functools
+import math
 import time
 from numbers import Integral, Real
 
@@ -30,7 +31,7 @@ from ._validation import (
 from ._warnings import warn
 from .core import algorithms, monitor, optimise, training
 from .core.backend import float_dtype, namespace
-from .core.early_stopping import Progress, hold_out, weights_left
+from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Machine, Params
 from .core.sampling import USUAL
 from .core.streams import Purpose, stream
@@ -213,7 +214,7 @@ class BoltzmannMachineBase(
             seed, history = draw_seed(self.random_state), {}
         n_rows, sizes = X.shape[0], self._hidden_sizes()
         settings = self._settings(seed, n_rows)
-        stopping, data = self._hold_out(self._states(X), sample_weight, settings)
+        stopping, data = self._hold_out(self._states(X), sample_weight, rates, settings)
         context = self._begin(X_given, y, pretrained + len(rates))
         if going_on:
             state = training.join(self._resume(settings, n_rows), *data, settings)
@@ -243,7 +244,7 @@ class BoltzmannMachineBase(
         dtype = float_dtype(run.state.params.biases[0])
         sample_weight = check_weights(sample_weight, X, dtype)
         settings = self._settings(self._seed, X.shape[0])
-        stopping, data = self._hold_out(self._states(X), sample_weight, settings)
+        stopping, data = self._hold_out(self._states(X), sample_weight, rates, settings)
         if fingerprint(data) != expected:
             raise ValueError(
                 "To resume a fit takes the same rows, in the same order, and the same "
@@ -307,11 +308,11 @@ class BoltzmannMachineBase(
         watched = monitor.watch(*X.shape, draws)
         digest = functools.cache(lambda: fingerprint(job.data))
         for rate in job.rates[state.epoch - job.first :]:
-            if progress.n_without_gain >= self.n_iter_no_change:
+            if progress.n_against >= self.n_iter_no_change:
                 if self.verbose:
                     print(
-                        f"[{type(self).__name__}] No gain for {self.n_iter_no_change} "
-                        f"epochs: stopped, and kept those up to {progress.best.epoch}."
+                        f"[{type(self).__name__}] Stopped early: the parameters of "
+                        f"epoch {progress.best.epoch} are kept."
                     )
                 return
             task = context.subcontext(task_name="epoch")
@@ -328,7 +329,9 @@ class BoltzmannMachineBase(
                 measured["gradient_norm"] = monitor.mean_gradient_norm(
                     before, state.params, steps * rate
                 )
-                if stopping is not None:
+                if stopping is not None and stopping.is_due(
+                    progress, state.epoch, job.first + len(job.rates)
+                ):
                     progress, judged = stopping.judge(progress, state)
                     measured |= judged
             history = longer(history, measured, state.epoch)
@@ -358,12 +361,14 @@ class BoltzmannMachineBase(
             ),
         }
 
-    def _hold_out(self, X, sample_weight, settings):
+    def _hold_out(self, X, sample_weight, rates, settings):
         """Early stopping with its rows, if asked for; the rows and weights left."""
         if not self.early_stopping:
             return None, (X, sample_weight)
+        falling = self.learning_rate_schedule != "constant"
+        rule = Rule(self.tol, len(rates), falling)
         stopping, left = hold_out(
-            X, sample_weight, self.validation_fraction, self.tol, settings
+            X, sample_weight, self.validation_fraction, rule, settings
         )
         n_held_out, n_left = (
             part[0].shape[0] for part in (stopping.held_out, stopping.compared)
@@ -380,9 +385,9 @@ class BoltzmannMachineBase(
 
     def _print(self, job, run, seconds):
         last = {name: values[-1] for name, values in run.history.items()}
-        held_out = ""
-        if self.early_stopping:
-            held_out = f"validation score = {last['validation_log_likelihood']:.2f}, "
+        held_out, score = "", last.get("validation_log_likelihood", math.nan)
+        if not math.isnan(score):
+            held_out = f"validation score = {score:.2f}, "
         if "pseudo_log_likelihood" in last:
             measured = f"pseudo-likelihood = {last['pseudo_log_likelihood']:.2f}"
         else:
@@ -457,6 +462,7 @@ class BoltzmannMachineBase(
             "_training": {
                 "betas": state.betas,
                 "hotter": state.hotter(),
+                "work": run.state.work,
                 "means": list(state.means),
                 "mass": state.mass,
                 "velocity": None
@@ -482,6 +488,7 @@ class BoltzmannMachineBase(
             self.n_iter_,
             saved["mass"],
             betas=saved["betas"],
+            work=saved["work"],
         )
         n_chains = self._n_chains(n_rows)
         if (self.batch_size, self.n_chains) == ("auto", None):

@@ -161,16 +161,19 @@ class DBM(BoltzmannMachineBase):
         Weight of the penalty for missing `sparsity_target`.
     early_stopping : bool, default=False
         Whether to hold rows out of the fit, to follow the bound of their log-likelihood
-        from epoch to epoch, to stop when it no longer grows, and to keep the parameters
-        of the epoch where it was best, or those after pretraining. That takes log Z in
-        each epoch: see the user guide. Pretraining does without these rows too.
+        from epoch to epoch, to stop where it falls, and to keep the parameters of the
+        epoch where it was best, or those after pretraining. That takes log Z: see the
+        user guide. Pretraining does without these rows too.
     validation_fraction : float, default=0.1
         Share of the rows of positive weight that is held out, for `early_stopping`.
     n_iter_no_change : int, default=5
-        Number of epochs in a row without a gain after which `early_stopping` stops.
+        Number of epochs in a row that speak for stopping, after which `early_stopping`
+        stops. With a falling learning rate, gains come at the end: what speaks for
+        stopping is that half of what the best epoch had gained over independent
+        features is lost. With a constant one, it is that there is no gain.
     tol : float, default=0.01
-        Least difference to the mean bound at the last gain, in nats, that is a gain;
-        two standard errors of log Z, where these are more.
+        Least difference to the mean bound at the last gain, in nats, that is
+        a gain; two standard errors of log Z, where these are more.
     sample_inputs : bool, default=False
         Whether visible units are drawn from the rows, as probabilities, each time that
         the joint training meets them, in place of being set to these. For grey values.

@@ -469,7 +469,7 @@ def held_out_of(dbm, X):
         X,
         np.ones(len(X)),
         dbm.validation_fraction,
-        0.0,
+        early_stopping.Rule(0.0, 1, False),
         dbm._settings(dbm._seed, len(X)),
     )
     return stopping.held_out[0].index

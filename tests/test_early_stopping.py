@@ -7,7 +7,7 @@ from scipy import sparse
 
 from skebm import BernoulliRBM
 from skebm.core import early_stopping, training
-from skebm.core.early_stopping import EarlyStopping, Progress
+from skebm.core.early_stopping import EarlyStopping, Progress, Rule
 from skebm.core.machine import Machine
 from skebm.core.partition import exact
 from skebm.core.streams import Purpose, stream
@@ -15,6 +15,8 @@ from skebm.core.units import Bernoulli, Binomial
 
 from .enumeration import log_likelihood
 from .test_training import settings_of
+
+ANY_RULE = Rule(0.0, 1, False)
 
 
 def noisy_patterns(n=60, n_features=6, seed=0):
@@ -87,11 +89,12 @@ def test_temperatures_fall_again_and_epochs_differ(monkeypatch):
     )
 
 
-def judged(X, n_epochs, tol=0.0, weights=None, **changed):
+def judged(X, n_epochs, tol=0.0, weights=None, falling=False, **changed):
     weights = np.ones(len(X)) if weights is None else weights
     settings = settings_of(**changed)
     held_out, compared = (X[:20], weights[:20]), (X[20:40], weights[20:40])
-    stopping = EarlyStopping(held_out, compared, tol, settings)
+    rule = Rule(tol, 100, falling)
+    stopping = EarlyStopping(held_out, compared, rule, settings)
     state = training.start(X[20:], weights[20:], (3,), 10, settings)
     progress, states, measured = Progress(), [], []
     for _ in range(n_epochs):
@@ -119,7 +122,7 @@ def test_a_slow_rise_is_a_gain_in_the_end(monkeypatch):
     )
     scores = iter([x for t in range(6) for x in (5.0 - 0.04 * t, 0)])
     progress, *_ = judged(noisy_patterns(), 4, tol=0.1)
-    assert progress.n_without_gain == 0
+    assert progress.n_against == 0
 
 
 @pytest.mark.parametrize(("tol", "error"), [(0.1, 0.0), (0.0, 0.05)])
@@ -133,7 +136,63 @@ def test_best_state_and_epochs_without_gain(tol, error, monkeypatch):
     progress, states, _ = judged(noisy_patterns(), 5, tol=tol)
     assert progress.best_score == -3.92
     assert progress.best.epoch == states[3].epoch
-    assert progress.n_without_gain == 3
+    assert progress.n_against == 3
+
+
+@pytest.mark.parametrize(("share", "against"), [(0.4, 0), (0.6, 2)])
+def test_where_the_rate_falls_a_clear_loss_speaks_for_stopping(
+    share, against, monkeypatch
+):
+    """A clear loss is half of the gain over independent features."""
+    X = noisy_patterns()
+    mean = X[20:].mean(axis=0)
+    independent = np.where(X[:20] == 1, np.log(mean), np.log(1 - mean)).sum(axis=1)
+    best = independent.mean() + 2.0
+    scores = [best - 1.0, best, best - 2.0 * share, best - 2.0 * share]
+    energies = iter([x for score in scores for x in (-score, 0)])
+    monkeypatch.setattr(EarlyStopping, "_free_energy", lambda *args: next(energies))
+    monkeypatch.setattr(
+        early_stopping, "annealed_log_z", lambda progress, *args: (0.0, 0.0, progress)
+    )
+    progress, states, _ = judged(X, 4, falling=True)
+    assert progress.n_against == against
+    assert progress.best.epoch == states[1].epoch
+
+
+@pytest.mark.parametrize(
+    ("n_epochs", "n_betas", "pause"), [(11, 100, 1), (100, 100, 5), (10_000, 100, 30)]
+)
+def test_annealing_takes_no_longer_than_the_training(
+    n_epochs, n_betas, pause, monkeypatch
+):
+    """10 epochs of 5 updates with a Gibbs step, the gradient as another: 100 steps."""
+    monkeypatch.setattr(early_stopping, "MAX_EXACT_STATES", 0)
+    X, weights, settings = noisy_patterns(50), np.ones(50), settings_of()
+    state = training.start(X, weights, (3,), 10, settings)
+    for _ in range(10):
+        state = training.train_epoch(state, X, weights, 0.1, settings)
+    assert state.work == 100
+    stopping = EarlyStopping(
+        (X, weights), (X, weights), Rule(0, n_epochs, True), settings
+    )
+    progress, _ = stopping.judge(Progress(n_betas=n_betas), state)
+    assert progress.due == 10 + pause
+    assert stopping.is_due(progress, 10 + pause, last=n_epochs)
+    assert stopping.is_due(progress, 10, last=10)
+    assert not stopping.is_due(progress, 9 + pause, last=n_epochs)
+
+
+def test_a_falling_rate_has_its_time():
+    """Where scores are noisy at first, all epochs are run, and one of the last kept."""
+    X = noisy_patterns(400)
+    params = {**OVERFITTING, "learning_rate": 0.3, "n_iter": 60, "n_iter_no_change": 2}
+    plateau = BernoulliRBM(**params).fit(X)
+    rbm = BernoulliRBM(**params).set_params(learning_rate_schedule="cosine").fit(X)
+    best = [
+        max(machine.history_["validation_log_likelihood"]) for machine in (plateau, rbm)
+    ]
+    assert rbm.n_iter_ == 60 > plateau.n_iter_
+    assert best[1] > best[0]
 
 
 def test_best_state_leaves_completed_rows_behind():
@@ -151,7 +210,7 @@ def test_rows_held_out_are_complete_and_weigh_something():
     parts = {}
     for seed in (0, 1):
         stopping, left = early_stopping.hold_out(
-            X, weights, 0.25, 0.0, settings_of(seed=seed)
+            X, weights, 0.25, ANY_RULE, settings_of(seed=seed)
         )
         parts[seed] = stopping.held_out[0].index
     held_out, compared = stopping.held_out[0].index, stopping.compared[0].index
@@ -186,7 +245,7 @@ def parameters(rbm):
 def held_out_numbers(rbm, X):
     weights, settings = np.ones(len(X)), settings_of(seed=rbm._seed)
     share = rbm.validation_fraction
-    stopping, _ = early_stopping.hold_out(X, weights, share, 0.0, settings)
+    stopping, _ = early_stopping.hold_out(X, weights, share, ANY_RULE, settings)
     return stopping.held_out[0].index
 
 
@@ -249,7 +308,7 @@ def test_verbose_prints_the_score_and_the_stop(capsys):
     best = 1 + np.argmax(rbm.history_["validation_log_likelihood"])
     printed = capsys.readouterr().out
     assert printed.count("validation score = -") == rbm.n_iter_
-    assert f"No gain for 5 epochs: stopped, and kept those up to {best}." in printed
+    assert f"Stopped early: the parameters of epoch {best} are kept." in printed
 
 
 def test_partial_fit_and_too_few_rows_are_errors_that_change_nothing():

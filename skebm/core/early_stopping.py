@@ -1,7 +1,7 @@
 """Early stopping on the log-likelihood of held-out rows, or the bound of it.
 
-That takes log Z after each epoch: it is annealed each time, with as many temperatures
-as the error asks for.
+That takes log Z: it is annealed each time, with as many temperatures as the error asks
+for, and as seldom as it takes not to cost more than the training does.
 """
 
 import math
@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from .backend import Subset, by_blocks, has_nan, namespace
 from .machine import Machine
-from .partition import annealed, exact, settled, smaller_side
+from .partition import ANNEALING_STEPS, annealed, exact, settled, smaller_side
 from .sampling import visible_free_energy
 from .streams import Purpose, stream
 from .tempering import base_biases
+from .training import steps_of_work
 
 # Up to so many states of the smaller side, enumeration is faster than annealing.
 MAX_EXACT_STATES = 2**12
@@ -24,16 +25,29 @@ N_RUNS, FIRST_BETAS, MAX_BETAS = 100, 100, 800
 # which the next epoch takes half of them.
 HIGH_ERROR, LOW_ERROR = 0.25, 0.1
 
+# Times that a fit is judged at least, if it has so many epochs.
+LEAST_JUDGED = 20
+
+# Share of the gain over independent units whose loss is clear: for a time, the noise of
+# high learning rates takes up to a quarter of it.
+CLEAR_LOSS = 0.5
+
 
 class Progress(NamedTuple):
-    """Where early stopping stands: all that it carries from epoch to epoch."""
+    """Where early stopping stands: all that it carries from epoch to epoch.
+
+    `n_against` is the number of epochs in a row that speak for stopping, `judged` the
+    last epoch that was looked at, and `due` the next one.
+    """
 
     n_betas: int = FIRST_BETAS
     chains: list | None = None
     best: object = None
     best_score: float = -math.inf
     last_gain: float = -math.inf
-    n_without_gain: int = 0
+    n_against: int = 0
+    judged: int = 0
+    due: int = 0
 
 
 def annealed_log_z(progress, state, settings):
@@ -61,17 +75,32 @@ def annealed_log_z(progress, state, settings):
     return log_z.value, log_z.std_error, progress
 
 
-class EarlyStopping(NamedTuple):
-    """The rows held out, (rows, weights), as many of the fit, and the rule.
+class Rule(NamedTuple):
+    """What speaks for stopping a fit of `n_epochs`: epochs without a gain.
 
     A gain is a mean log-likelihood above that of the last gain by more than `tol`, and
     by more than two standard errors of log Z. So a slow rise is a gain in the end.
+    Where the learning rate is `falling`, gains come when it is low. Then only a clear
+    loss speaks for stopping: of half of what the best epoch had gained over independent
+    units.
     """
+
+    tol: float
+    n_epochs: int
+    falling: bool
+
+
+class EarlyStopping(NamedTuple):
+    """The rows held out, (rows, weights), as many of the fit, and the rule."""
 
     held_out: tuple
     compared: tuple
-    tol: float
+    rule: Rule
     settings: object
+
+    def is_due(self, progress, epoch, last):
+        """Whether to look at this epoch: at the last one always."""
+        return epoch >= progress.due or epoch == last
 
     def judge(self, progress, state):
         """Progress with the state counted in, and numbers for the history."""
@@ -85,14 +114,41 @@ class EarlyStopping(NamedTuple):
             "validation_log_likelihood": score,
             "free_energy_gap": held_out - compared,
         }
-        if score > progress.last_gain + max(self.tol, 2.0 * error):
-            progress = progress._replace(last_gain=score, n_without_gain=0)
-        else:
-            progress = progress._replace(n_without_gain=progress.n_without_gain + 1)
+        gained = score > progress.last_gain + max(self.rule.tol, 2.0 * error)
+        if gained:
+            progress = progress._replace(last_gain=score)
         if score > progress.best_score:
             best = state._replace(completed=None)
             progress = progress._replace(best=best, best_score=score)
+        n_against = progress.n_against + state.epoch - progress.judged
+        against = not gained
+        if self.rule.falling:
+            against = self._has_lost(progress, state, score)
+        progress = progress._replace(
+            n_against=n_against if against else 0,
+            judged=state.epoch,
+            due=state.epoch + self._pause(progress, state),
+        )
         return progress, measured
+
+    def _has_lost(self, progress, state, score):
+        """Whether half of the gain over independent units is lost."""
+        units = self.settings.units
+        b = base_biases(units, state.params, state.means[0])[0]
+        rows, weights = self.held_out
+        values = by_blocks(lambda v: v @ b + units[0].log_base(v), rows, weights.dtype)
+        independent = weighted_mean(values, weights) - float(units[0].log_partition(b))
+        best = progress.best_score
+        return score < best - CLEAR_LOSS * (best - independent)
+
+    def _pause(self, progress, state):
+        """Epochs until the next look: so many that they take as long as annealing."""
+        machine = Machine(self.settings.units, state.params)
+        if state.epoch == 0 or smaller_side(machine)[1] <= MAX_EXACT_STATES:
+            return 1
+        work = steps_of_work(ANNEALING_STEPS * progress.n_betas, N_RUNS)
+        pause = math.ceil(work * state.epoch / state.work)
+        return min(pause, max(1, self.rule.n_epochs // LEAST_JUDGED))
 
     def _free_energy(self, machine, rows, weights):
         """Weighted mean of the free energies, as a float.
@@ -106,8 +162,12 @@ class EarlyStopping(NamedTuple):
                 v = machine.units[0].sample_data(v, draws)
             return visible_free_energy(machine, v, self.settings.inference)
 
-        values = by_blocks(energies, rows, weights.dtype)
-        return float(weights @ values) / float(namespace(weights).sum(weights))
+        return weighted_mean(by_blocks(energies, rows, weights.dtype), weights)
+
+
+def weighted_mean(values, weights):
+    """Mean of the values, as a float."""
+    return float(weights @ values) / float(namespace(weights).sum(weights))
 
 
 def weights_left(held_out, left):
@@ -119,7 +179,7 @@ def weights_left(held_out, left):
     return xp.take(values, xp.argsort(numbers))
 
 
-def hold_out(X, sample_weight, fraction, tol, settings):
+def hold_out(X, sample_weight, fraction, rule, settings):
     """Early stopping with rows held out of X; the rows and weights that are left.
 
     Held out is the fraction, rounded up, of the rows that are complete and weigh
@@ -142,7 +202,7 @@ def hold_out(X, sample_weight, fraction, tol, settings):
     stopping = EarlyStopping(
         held_out=rows(xp.sort(numbers[:n_held_out])),
         compared=rows(kept[: min(n_held_out, kept.shape[0])]),
-        tol=tol,
+        rule=rule,
         settings=settings,
     )
     return stopping, rows(xp.sort(xp.concat([kept, others])))

@@ -40,7 +40,8 @@ class State(NamedTuple):
     rows so far, of the hidden ones as a running mean. `mass` is the sum of the weights
     of all rows: for each column, if entries are missing. `completed` is X with its
     missing entries as they were last drawn, or None where none is missing. `betas` are
-    the inverse temperatures of the chains: all those of the first come first.
+    the inverse temperatures of the chains: all those of the first come first. `work` is
+    what training has taken so far, in steps as :func:`steps_of_work` counts them.
     """
 
     params: Params
@@ -51,6 +52,7 @@ class State(NamedTuple):
     mass: object
     completed: object = None
     betas: tuple = (1.0,)
+    work: float = 0.0
 
     def samples(self):
         """The chains of the machine itself, without those at other temperatures."""
@@ -265,6 +267,21 @@ def minibatches(X, sample_weight, order, batch_size):
         yield take_rows(X, rows, weights.dtype), weights[first:last]
 
 
+def steps_of_work(n_steps, n_rows):
+    """Gibbs steps of so many rows, as multiples of one of a hundred rows.
+
+    Fewer rows take nearly as long as a hundred.
+    """
+    return n_steps * max(1.0, n_rows / 100.0)
+
+
+def epoch_work(state, n_rows, settings):
+    """What an epoch over so many rows takes: the gradient counts as one Gibbs step."""
+    n_updates = -(-n_rows // settings.batch_size)
+    n_stacked = max(settings.batch_size, state.chains[ODD].shape[0])
+    return n_updates * steps_of_work(1 + settings.algorithm.n_steps, n_stacked)
+
+
 def train_epoch(state, X, sample_weight, learning_rate, settings):
     """One pass over the rows of X, (n_rows, n_visible). `state` stays as it is."""
     params, chains, velocity, means, epoch, *_ = copy_state(state)
@@ -308,6 +325,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         velocity=velocity,
         means=means,
         epoch=epoch + 1,
+        work=state.work + epoch_work(state, X.shape[0], settings),
         completed=in_first_order(completed, order) if completed else None,
     )
 
