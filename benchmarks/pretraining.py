@@ -12,7 +12,7 @@ import time
 import warnings
 
 import numpy as np
-from classification import first_of_each
+from classification import some_of_each
 from datasets import mnist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -37,9 +37,9 @@ def main():
         dbns[name] = DBN(SIZES, rbm=rbm, random_state=0).fit(X_train)
         print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
     for n_labels, max_iter in EPOCHS.items():
-        rows = first_of_each(y_train, n_labels // 10)
-        if n_labels == len(y_train):
-            rows = slice(None)
+        train = X_train, y_train
+        if n_labels < len(y_train):
+            train = some_of_each(*train, n_labels // 10, seed=0)
         common = {
             "batch_size": 100,
             "max_iter": max_iter,
@@ -52,7 +52,7 @@ def main():
             begin = time.perf_counter()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                model.fit(X_train[rows], y_train[rows])
+                model.fit(*train)
             seconds = time.perf_counter() - begin
             error = 100 * (1 - model.score(X_test, y_test))
             print(

@@ -26,10 +26,19 @@ from .core.sampling import (
     visible_free_energy,
 )
 from .core.streams import Purpose, stream
+from .core.training import steps_of_work
 from .core.units import largest_state, shares
 
 # Width in nats of the interval for log Z above which a warning tells of it.
 WIDE_BRACKET = 1.0
+
+# Temperatures left to us: the first and the most of them, and how they grow.
+FIRST_BETAS, MOST_BETAS, GROWTH = 100, 1600, 4
+
+
+def width(log_partition):
+    """How far the bracket of log Z is from end to end, in nats."""
+    return log_partition.upper - log_partition.lower
 
 
 class Queries:
@@ -200,7 +209,9 @@ class Queries:
         """Log-likelihood of each row, in nats.
 
         With more than one hidden layer it is the variational lower bound of it, by mean
-        field: but for log Z, which is exact or estimated as :meth:`log_partition` says.
+        field: but for log Z, which is exact or estimated by :meth:`log_partition`. Of
+        the estimates that were made for the present parameters, it is the one with the
+        narrowest bracket; where there is none, the default one.
 
         Parameters
         ----------
@@ -212,12 +223,23 @@ class Queries:
         log_likelihood : ndarray of shape (n_samples,)
             ``-F(X) - log Z``, with the free energy F or its upper bound. The same on
             every call, and for any order or subset of the rows.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If log Z has to be estimated, and is uncertain by more than 1 nat.
         """
         X, machine = self._machine_for(X, "score_samples")
         value = by_blocks(
             lambda v: visible_free_energy(machine, v, FINE), X, float_dtype(X)
         )
-        return -value - self.log_partition().value
+        return -value - self._log_z()
+
+    def _log_z(self):
+        """The best value of log Z that is known, or else the default one."""
+        _, known = self._known_log_partitions()
+        best = min(known.values(), key=width, default=None)
+        return (self.log_partition() if best is None else best).value
 
     def score(self, X, y=None):
         """Mean log-likelihood of the rows, in nats.
@@ -241,12 +263,15 @@ class Queries:
     @validate_params(
         {
             "method": [StrOptions({"auto", "exact", "ais"})],
-            "n_betas": [Interval(Integral, 2, None, closed="left")],
+            "n_betas": [
+                StrOptions({"auto"}),
+                Interval(Integral, 2, None, closed="left"),
+            ],
             "n_runs": [Interval(Integral, 2, None, closed="left")],
         },
         prefer_skip_nested_validation=True,
     )
-    def log_partition(self, method="auto", *, n_betas=500, n_runs=100):
+    def log_partition(self, method="auto", *, n_betas="auto", n_runs=100):
         """Logarithm of the partition function Z, in nats.
 
         Exactly, or by annealed importance sampling [1]_ from a machine without weights
@@ -259,7 +284,8 @@ class Queries:
         alone.
 
         The random numbers come from the fit, so that repeated calls agree. Results are
-        kept, and used again for as long as the parameters are the same.
+        kept, and used again for as long as the parameters are the same, in the scores
+        too.
 
         Parameters
         ----------
@@ -267,9 +293,11 @@ class Queries:
             "exact" enumerates the smaller side of the machine, which is its odd layers
             or its even ones, and "ais" anneals. "auto" is "exact" where that side has
             at most 20 units.
-        n_betas : int, default=500
+        n_betas : int or "auto", default="auto"
             Number of inverse temperatures. Time is proportional to it; the fluctuation
-            of the weights falls with its square root.
+            of the weights falls with its square root. "auto" begins with 100, and takes
+            four times as many, up to 1600, while `upper` is more than 1 nat above
+            `lower` and all of it takes no more steps than the fit did.
         n_runs : int, default=100
             Number of independent annealing runs in each direction.
 
@@ -303,18 +331,23 @@ class Queries:
            from Monte Carlo data. Journal of Computational Physics 22, 245-268.
         """
         check_is_fitted(self)
-        params = self._read_params()
-        values = [to_numpy(x) for group in params for x in group]
-        fingerprint, asked = joblib.hash(values), (method, n_betas, n_runs)
-        known = getattr(self, "_log_partitions", {}).get(fingerprint, {})
+        fingerprint, known = self._known_log_partitions()
+        asked = f"{method}, {n_betas} temperatures, {n_runs} runs"
         if asked not in known:
-            known = {**known, asked: self._compute_log_partition(params, *asked)}
+            result = self._compute_log_partition(method, n_betas, n_runs)
+            known = {**known, asked: result}
             # Only of these parameters: what was known of others is of no more use.
             self._log_partitions = {fingerprint: known}
         return known[asked]
 
-    def _compute_log_partition(self, params, method, n_betas, n_runs):
-        machine = self._machine(float_dtype(params.biases[0]))
+    def _known_log_partitions(self):
+        """A fingerprint of the parameters, and what is known of their log Z."""
+        values = [to_numpy(x) for group in self._read_params() for x in group]
+        fingerprint = joblib.hash(values)
+        return fingerprint, getattr(self, "_log_partitions", {}).get(fingerprint, {})
+
+    def _compute_log_partition(self, method, n_betas, n_runs):
+        machine = self._machine(float_dtype(self._read_params().biases[0]))
         _, n_states, n_units = partition.smaller_side(machine)
         few = n_states <= partition.MAX_EXACT_STATES
         if method == "exact" and not few:
@@ -325,22 +358,34 @@ class Queries:
             )
         if method != "ais" and few:
             return partition.exact(machine)
+        taken = FIRST_BETAS if n_betas == "auto" else n_betas
+        result, work = self._annealed(machine, taken, n_runs)
+        while n_betas == "auto" and width(result) > WIDE_BRACKET:
+            work *= 1 + GROWTH
+            if GROWTH * taken > MOST_BETAS or work > self._training["work"]:
+                break
+            taken *= GROWTH
+            result, work = self._annealed(machine, taken, n_runs)
+        if width(result) > WIDE_BRACKET:
+            warn(
+                f"log Z is uncertain: it lies between {result.lower:.2f} and "
+                f"{result.upper:.2f}, with {result.effective_samples:.1f} effective "
+                f"samples of {n_runs}. Log-likelihoods are off by as much, all in the "
+                f"same way. Call log_partition with a larger n_betas (now {taken}) or "
+                "n_runs: the scores then use what it finds.",
+                ConvergenceWarning,
+            )
+        return result
+
+    def _annealed(self, machine, n_betas, n_runs):
+        """log Z by annealing, and the work that it takes."""
         mean = self._training["means"][0]
         base = tempering.base_biases(machine.units, machine.params, mean)
         draws = stream(self._seed, Purpose.PARTITION, mean)
         chains = self._read_chains()
         samples = partition.settled(machine, chains, n_runs, n_betas, draws)
         result = partition.annealed(machine, base, samples, n_betas, draws)
-        if result.upper - result.lower > WIDE_BRACKET:
-            warn(
-                f"log Z is uncertain: it lies between {result.lower:.2f} and "
-                f"{result.upper:.2f}, with {result.effective_samples:.1f} effective "
-                f"samples of {n_runs}. Log-likelihoods are off by as much, all in the "
-                "same way. Call log_partition with a larger n_betas "
-                f"(now {n_betas}) or n_runs.",
-                ConvergenceWarning,
-            )
-        return result
+        return result, steps_of_work(partition.ANNEALING_STEPS * n_betas, n_runs)
 
     def _machine_for(self, X, method, missing=False):
         """Checked rows as visible states, and the machine in their dtype."""

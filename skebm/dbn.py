@@ -473,7 +473,8 @@ class DBN(
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
-            The bound, with log Z of the top machine as :meth:`log_partition` gives it.
+            The bound, with the best log Z of the top machine that is known: see
+            :meth:`BernoulliRBM.score_samples`.
 
         References
         ----------
@@ -486,7 +487,7 @@ class DBN(
         n_passes = n_samples if stack.recognition else 1
         numbers = belief.spread_draws(stack, n_passes, draws)
         value = by_blocks(lambda v: belief.bound(stack, v, numbers), X, float_dtype(X))
-        return value - self.log_partition().value
+        return value - self.rbms_[-1]._log_z()
 
     def score(self, X, y=None):
         """Mean of the lower bounds of the rows' log-likelihoods, in nats.

@@ -165,6 +165,66 @@ def test_an_uncertain_partition_function_warns():
     assert found.upper - found.lower > 1
 
 
+def uncertain(work=0.0):
+    """A machine with too strong weights for few temperatures, as from so long a fit."""
+    rbm = fitted(patterns(n_features=30), n_components=25, n_iter=0)
+    rbm.components_ = 2.5 * np.random.default_rng(0).normal(size=(25, 30))
+    rbm._training["work"] = work
+    return rbm
+
+
+def test_scores_use_the_best_estimate_and_warn_once():
+    rbm, X = uncertain(), patterns(n_features=30)
+    with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 100\)"):
+        rbm.score(X)
+    coarse = rbm.score_samples(X)  # a warning would be an error
+    fine = rbm.log_partition(n_betas=3000, n_runs=200)
+    assert fine.upper - fine.lower < 1
+    assert_allclose(rbm.score_samples(X), -rbm.free_energy(X) - fine.value)
+    assert not np.allclose(coarse, rbm.score_samples(X))
+    with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 4\)"):
+        rbm.log_partition(n_betas=4)
+    assert_allclose(rbm.score_samples(X), -rbm.free_energy(X) - fine.value)
+    rbm.components_ = 0.1 * rbm.components_
+    assert_allclose(
+        rbm.score(X), -rbm.free_energy(X).mean() - rbm.log_partition().value
+    )
+
+
+@pytest.mark.parametrize(
+    ("work", "n_betas"), [(0, 100), (1499, 100), (1500, 400), (1e6, 1600)]
+)
+def test_annealing_takes_no_more_than_the_fit(work, n_betas):
+    """3 steps for each temperature: 100 of these, then 400, then 1600."""
+    rbm = uncertain(work)
+    rbm.components_ = 2 * rbm.components_
+    told = rf"n_betas \(now {n_betas}\)"
+    with pytest.warns(ConvergenceWarning, match=told):
+        found = rbm.log_partition()
+    with pytest.warns(ConvergenceWarning, match=told):
+        assert rbm.log_partition(n_betas=n_betas) == found
+
+
+def test_a_fit_counts_its_work():
+    """Two steps for each update: one of Gibbs sampling, and the gradient."""
+    X = patterns(60)
+    rbm = fitted(X, n_iter=3, batch_size=20)
+    assert rbm._training["work"] == 3 * 3 * 2
+    assert rbm.partial_fit(X)._training["work"] == 4 * 3 * 2
+    rbm.set_params(n_chains=250, n_gibbs_steps=4).partial_fit(X)
+    assert rbm._training["work"] == 4 * 3 * 2 + 3 * 5 * 2.5
+
+
+def test_skops_after_a_score():
+    io = pytest.importorskip("skops.io")
+    X = patterns()
+    rbm = fitted(X)
+    expected = rbm.score_samples(X)
+    stored = io.dumps(rbm)
+    loaded = io.loads(stored, trusted=io.get_untrusted_types(data=stored))
+    assert_allclose(loaded.score_samples(X), expected)
+
+
 def test_edited_parameters_count_at_once(rbm):
     """Also in what is kept from an earlier call: log Z."""
     X = patterns(5)
