@@ -26,7 +26,7 @@ N_RUNS, FIRST_BETAS, MAX_BETAS = 100, 100, 800
 HIGH_ERROR, LOW_ERROR = 0.25, 0.1
 
 # Times that a fit is judged at least, if it has so many epochs.
-LEAST_JUDGED = 20
+LEAST_JUDGED = 10
 
 # Share of the gain over independent units whose loss is clear: for a time, the noise of
 # high learning rates takes up to a quarter of it.
