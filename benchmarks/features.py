@@ -82,7 +82,7 @@ def some_of_mnist(n_rows, thresholded):
     def load(seed):
         X, y, X_test, y_test = mnist()
         rows = np.random.default_rng(seed).permutation(len(X))[:n_rows]
-        X, X_test = X[rows], X_test
+        X = X[rows]
         if thresholded:
             X, X_test = ((x > 127).astype(np.float32) for x in (X, X_test))
         else:
@@ -213,10 +213,13 @@ def compare(found):
 
 
 def main():
-    warnings.simplefilter("ignore", ConvergenceWarning)  # of logistic regression
+    # Of logistic regression, and of log Z, whose bracket is printed.
+    warnings.simplefilter("ignore", ConvergenceWarning)
     options = [a for a in sys.argv[1:] if a.startswith("--")]
     names = [a for a in sys.argv[1:] if a not in options] or list(DATA)
     n_seeds = parsed(options).get("n_seeds", 5)
+    if n_seeds < 2:
+        sys.exit("Standard errors take at least two seeds.")
     compare({name: report(name, n_seeds) for name in names})
 
 

@@ -24,7 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skebm import BernoulliRBM
 
 # Hidden units, epochs and learning rate for each set; the other parameters are the
-# defaults, but for the Gibbs steps.
+# defaults, but for the Gibbs steps and for larger batches, as the epochs are many.
 CASES = {
     "nltcs": (100, 100, 0.1),
     "plants": (500, 30, 0.1),
@@ -36,7 +36,7 @@ CASES = {
     "caltech101_silhouettes28": (500, 50, 0.1),
     "mnist": (500, 10, 0.1),
 }
-N_GIBBS_STEPS = 5
+N_GIBBS_STEPS, BATCH_SIZE = 5, 100
 ANNEALING = {"n_betas": 2000, "n_runs": 100}
 
 # Test log-likelihoods. mushrooms, dna: Germain et al. (2015), with small RBMs. Caltech
@@ -77,6 +77,7 @@ def report(name):
         learning_rate=learning_rate,
         n_iter=n_iter,
         n_gibbs_steps=N_GIBBS_STEPS,
+        batch_size=BATCH_SIZE,
         random_state=0,
     )
     rbm, fit_seconds = timed(rbm.fit, train)

@@ -54,8 +54,9 @@ def products(W, batch_size, n_steps):
 def compare(X, dtype, batch_size, n_hidden, n_batches):
     """Milliseconds per step of the three, medians over interleaved rounds."""
     X = (X[: batch_size * n_batches] > 127).astype(dtype)
-    ours = BernoulliRBM(n_hidden, batch_size=batch_size, n_iter=1, random_state=0)
-    theirs = SklearnRBM(n_hidden, batch_size=batch_size, n_iter=1, random_state=0)
+    common = {"batch_size": batch_size, "n_iter": 1, "random_state": 0}
+    ours = BernoulliRBM(n_hidden, n_chains=batch_size, **common)
+    theirs = SklearnRBM(n_hidden, **common)
     W = np.random.default_rng(0).normal(size=(X.shape[1], n_hidden)).astype(dtype)
     contenders = {
         "skebm": lambda: ours.fit(X),

@@ -62,11 +62,13 @@ def usual_batch_size(n_rows):
     return min(max(n_rows // UPDATES_PER_EPOCH, LEAST_BATCH), MOST_BATCH)
 
 
-def usual_n_chains(batch_size):
+def usual_n_chains(batch_size, n_rows):
     """Persistent chains, where none are asked for: small batches have twice as many.
 
     Their noise does not average out as that of the rows does, which all have a turn.
     """
+    if batch_size == "auto":
+        batch_size = usual_batch_size(max(n_rows, 2 * LEAST_BATCH + 1))
     return max(batch_size, min(2 * batch_size, MOST_BATCH))
 
 
@@ -127,8 +129,9 @@ class BoltzmannMachineBase(
             Not used, present for consistency.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. A row of weight 2 counts as the row twice, but for
-            chance where entries are missing or rows are held out.
+            Weights of the rows. A row of weight 2 counts as the row twice: exactly
+            where all rows are in one batch, and else but for chance, as it is where
+            entries are missing or rows are held out.
 
         Returns
         -------
@@ -288,6 +291,7 @@ class BoltzmannMachineBase(
                 f"({self.learning_rate:g}) or momentum ({self.momentum:g}), and see "
                 "that X lies in [0, 1]."
             ) from None
+        run = self._with_last_judged(job, run)
         if not going_on:
             record_features(self, X)
             self._n_gibbs_calls = 0
@@ -347,6 +351,14 @@ class BoltzmannMachineBase(
             yield run
             if stop:
                 return
+
+    def _with_last_judged(self, job, run):
+        """The run with its last epoch looked at, wherever it was made to stop."""
+        if job.stopping is None or run.state.epoch <= run.progress.judged:
+            return run
+        progress, judged = job.stopping.judge(run.progress, run.state)
+        history = {k: [*v[:-1], judged.get(k, v[-1])] for k, v in run.history.items()}
+        return run._replace(progress=progress, history=history)
 
     def _so_far(self, job, run, digest):
         """Attributes of the estimator as if the fit had ended with this epoch."""
@@ -447,7 +459,7 @@ class BoltzmannMachineBase(
     def _n_chains(self, n_rows):
         if self.n_chains is not None:
             return self.n_chains
-        return usual_n_chains(self._n_batch_rows(n_rows))
+        return usual_n_chains(self.batch_size, n_rows)
 
     def _attributes(self, run, seed):
         """The run as fitted attributes: of its best epoch, if rows were held out."""
@@ -492,7 +504,8 @@ class BoltzmannMachineBase(
         )
         n_chains = self._n_chains(n_rows)
         if (self.batch_size, self.n_chains) == ("auto", None):
-            n_chains = self._read_chains()[ODD].shape[0]  # however many rows come now
+            # However few rows come now.
+            n_chains = max(n_chains, self._read_chains()[ODD].shape[0])
         return training.adapt(state, n_chains, settings)
 
     def __sklearn_is_fitted__(self):

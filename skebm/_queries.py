@@ -222,7 +222,8 @@ class Queries:
         -------
         log_likelihood : ndarray of shape (n_samples,)
             ``-F(X) - log Z``, with the free energy F or its upper bound. The same on
-            every call, and for any order or subset of the rows.
+            every call, until :meth:`log_partition` finds a narrower bracket, and for
+            any order or subset of the rows.
 
         Warns
         -----
@@ -297,7 +298,7 @@ class Queries:
             Number of inverse temperatures. Time is proportional to it; the fluctuation
             of the weights falls with its square root. "auto" begins with 100, and takes
             four times as many, up to 1600, while `upper` is more than 1 nat above
-            `lower` and all of it takes no more steps than the fit did.
+            `lower` and all of it takes no more Gibbs steps than the fit did.
         n_runs : int, default=100
             Number of independent annealing runs in each direction.
 
@@ -331,22 +332,6 @@ class Queries:
            from Monte Carlo data. Journal of Computational Physics 22, 245-268.
         """
         check_is_fitted(self)
-        fingerprint, known = self._known_log_partitions()
-        asked = f"{method}, {n_betas} temperatures, {n_runs} runs"
-        if asked not in known:
-            result = self._compute_log_partition(method, n_betas, n_runs)
-            known = {**known, asked: result}
-            # Only of these parameters: what was known of others is of no more use.
-            self._log_partitions = {fingerprint: known}
-        return known[asked]
-
-    def _known_log_partitions(self):
-        """A fingerprint of the parameters, and what is known of their log Z."""
-        values = [to_numpy(x) for group in self._read_params() for x in group]
-        fingerprint = joblib.hash(values)
-        return fingerprint, getattr(self, "_log_partitions", {}).get(fingerprint, {})
-
-    def _compute_log_partition(self, method, n_betas, n_runs):
         machine = self._machine(float_dtype(self._read_params().biases[0]))
         _, n_states, n_units = partition.smaller_side(machine)
         few = n_states <= partition.MAX_EXACT_STATES
@@ -357,16 +342,18 @@ class Queries:
                 "method='ais'."
             )
         if method != "ais" and few:
-            return partition.exact(machine)
+            return self._kept("exact", partition.exact, machine)[0]
+        steps = partition.ANNEALING_STEPS * steps_of_work(1, n_runs)
         taken = FIRST_BETAS if n_betas == "auto" else n_betas
-        result, work = self._annealed(machine, taken, n_runs)
+        result, new = self._annealed(machine, taken, n_runs)
+        work = steps * taken
         while n_betas == "auto" and width(result) > WIDE_BRACKET:
-            work *= 1 + GROWTH
+            work += steps * GROWTH * taken
             if GROWTH * taken > MOST_BETAS or work > self._training["work"]:
                 break
             taken *= GROWTH
-            result, work = self._annealed(machine, taken, n_runs)
-        if width(result) > WIDE_BRACKET:
+            result, new = self._annealed(machine, taken, n_runs)
+        if new and width(result) > WIDE_BRACKET:
             warn(
                 f"log Z is uncertain: it lies between {result.lower:.2f} and "
                 f"{result.upper:.2f}, with {result.effective_samples:.1f} effective "
@@ -378,14 +365,33 @@ class Queries:
         return result
 
     def _annealed(self, machine, n_betas, n_runs):
-        """log Z by annealing, and the work that it takes."""
-        mean = self._training["means"][0]
-        base = tempering.base_biases(machine.units, machine.params, mean)
-        draws = stream(self._seed, Purpose.PARTITION, mean)
-        chains = self._read_chains()
-        samples = partition.settled(machine, chains, n_runs, n_betas, draws)
-        result = partition.annealed(machine, base, samples, n_betas, draws)
-        return result, steps_of_work(partition.ANNEALING_STEPS * n_betas, n_runs)
+        """log Z by annealing, and whether it was not known before."""
+
+        def anneal(machine):
+            mean = self._training["means"][0]
+            base = tempering.base_biases(machine.units, machine.params, mean)
+            draws = stream(self._seed, Purpose.PARTITION, mean)
+            chains = self._read_chains()
+            samples = partition.settled(machine, chains, n_runs, n_betas, draws)
+            return partition.annealed(machine, base, samples, n_betas, draws)
+
+        return self._kept(f"{n_betas} temperatures, {n_runs} runs", anneal, machine)
+
+    def _kept(self, name, compute, machine):
+        """log Z as it is known by that name, or else computed; whether it is new."""
+        fingerprint, known = self._known_log_partitions()
+        if name in known:
+            return known[name], False
+        result = compute(machine)
+        # Only of these parameters: what was known of others is of no more use.
+        self._log_partitions = {fingerprint: {**known, name: result}}
+        return result, True
+
+    def _known_log_partitions(self):
+        """A fingerprint of the parameters, and what is known of their log Z."""
+        values = [to_numpy(x) for group in self._read_params() for x in group]
+        fingerprint = joblib.hash(values)
+        return fingerprint, getattr(self, "_log_partitions", {}).get(fingerprint, {})
 
     def _machine_for(self, X, method, missing=False):
         """Checked rows as visible states, and the machine in their dtype."""

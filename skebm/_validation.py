@@ -19,7 +19,7 @@ from ._warnings import warn
 from .core.backend import blocks, has_nan, namespace, to_numpy
 
 # How far outside [0, 1] rounding may bring a value, as in scaling to that range.
-ROUNDING = 1e-6
+ROUNDING = 1e-5
 
 
 def check_rows(estimator, X, *, method, new=False, missing=False, any_range=False):

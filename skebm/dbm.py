@@ -117,8 +117,9 @@ class DBM(BoltzmannMachineBase):
         Gibbs steps per update of the parameters. Each draws the even layers and then
         the odd ones.
     n_chains : int, default=None
-        Number of persistent chains, at each temperature for "pt". None means twice as
-        many as rows in a batch, up to 100, and no fewer than rows in a batch.
+        Number of persistent chains, at each temperature for "pt". None means twice
+        `batch_size`, up to 100, and no fewer than `batch_size`; with "auto" from 40 to
+        100, and no fewer than there are where training goes on.
     n_mean_field_steps : int, default=30
         Most updates of all hidden layers by which training finds their means for a row.
         :meth:`transform`, :meth:`score_samples` and so on use more, and a smaller
@@ -173,7 +174,8 @@ class DBM(BoltzmannMachineBase):
         features is lost. With a constant one, it is that there is no gain.
     tol : float, default=0.01
         Least difference to the mean bound at the last gain, in nats, that is
-        a gain; two standard errors of log Z, where these are more.
+        a gain; two standard errors of log Z, where these are more. Only with a constant
+        learning rate.
     sample_inputs : bool, default=False
         Whether visible units are drawn from the rows, as probabilities, each time that
         the joint training meets them, in place of being set to these. For grey values.

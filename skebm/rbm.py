@@ -55,9 +55,9 @@ class BernoulliRBM(BoltzmannMachineBase):
     n_gibbs_steps : int, default=1
         Gibbs steps per update of the parameters.
     n_chains : int, default=None
-        Number of persistent chains, at each temperature for "pt". None means twice as
-        many as rows in a batch, up to 100, and no fewer than rows in a batch. Not used
-        by "cd".
+        Number of persistent chains, at each temperature for "pt". None means twice
+        `batch_size`, up to 100, and no fewer than `batch_size`; with "auto" from 40 to
+        100, and no fewer than there are where training goes on. Not used by "cd".
     momentum : float, default=0.0
         Share of the last step that is taken again, in [0, 1).
     weight_decay : float, default=0.0
@@ -87,8 +87,8 @@ class BernoulliRBM(BoltzmannMachineBase):
     early_stopping : bool, default=False
         Whether to hold rows out of the fit, to follow their log-likelihood from epoch
         to epoch, to stop where it falls, and to keep the parameters of the epoch where
-        it was best. That takes log Z, so not all epochs are looked at where that would
-        take longer than the training: see the user guide.
+        it was best. That takes log Z: where this would take longer than the training,
+        some epochs are not looked at. See the user guide.
     validation_fraction : float, default=0.1
         Share that is held out, for `early_stopping`, of the rows that have no missing
         entry and a positive weight.
@@ -99,7 +99,8 @@ class BernoulliRBM(BoltzmannMachineBase):
         features is lost. With a constant one, it is that there is no gain.
     tol : float, default=0.01
         Least difference to the mean log-likelihood at the last gain, in nats, that is
-        a gain; two standard errors of log Z, where these are more.
+        a gain; two standard errors of log Z, where these are more. Only with a constant
+        learning rate.
     sample_inputs : bool, default=False
         Whether visible units are drawn from the rows, as probabilities, each time that
         training meets them, in place of being set to these. For grey values.

@@ -192,17 +192,16 @@ def test_scores_use_the_best_estimate_and_warn_once():
 
 
 @pytest.mark.parametrize(
-    ("work", "n_betas"), [(0, 100), (1499, 100), (1500, 400), (1e6, 1600)]
+    ("work", "n_betas"), [(0, 100), (1499, 100), (1500, 400), (6300, 1600)]
 )
 def test_annealing_takes_no_more_than_the_fit(work, n_betas):
     """3 steps for each temperature: 100 of these, then 400, then 1600."""
     rbm = uncertain(work)
     rbm.components_ = 2 * rbm.components_
-    told = rf"n_betas \(now {n_betas}\)"
-    with pytest.warns(ConvergenceWarning, match=told):
+    with pytest.warns(ConvergenceWarning, match=rf"n_betas \(now {n_betas}\)"):
         found = rbm.log_partition()
-    with pytest.warns(ConvergenceWarning, match=told):
-        assert rbm.log_partition(n_betas=n_betas) == found
+    # Known by what was done, and so without another warning.
+    assert rbm.log_partition(n_betas=n_betas) is found is rbm.log_partition()
 
 
 def test_a_fit_counts_its_work():
@@ -518,9 +517,15 @@ def test_hidden_units_start_at_their_initial_activation(q):
     assert_allclose(at_the_mean, q, rtol=1e-4)
 
 
+@pytest.mark.parametrize("q", [1e-50, 1 - 1e-9])
+def test_extreme_initial_activations_are_finite(q):
+    rbm = fitted(patterns().astype(np.float32), initial_activation=q)
+    assert all(np.isfinite(x).all() for x in parameters(rbm))
+
+
 @pytest.mark.parametrize(
     ("n_rows", "batch_size", "n_chains"),
-    [(7, 40, 80), (40, 40, 80), (41, 20, 40), (12_000, 24, 48), (60_000, 100, 100)],
+    [(7, 40, 40), (40, 40, 40), (41, 20, 40), (12_000, 24, 48), (60_000, 100, 100)],
 )
 def test_batches_that_are_left_to_us(n_rows, batch_size, n_chains):
     """Few rows: many updates. Twice a few rows, as weights do: the same chains."""
@@ -536,6 +541,8 @@ def test_chains_go_on_however_many_rows_come():
     chains = rbm.h_samples_
     rbm.set_params(learning_rate=1e-12).partial_fit(X[:10])
     assert rbm.h_samples_.shape == chains.shape == (40, 3)
+    rbm.set_params(n_chains=1).partial_fit(X)
+    assert rbm.set_params(n_chains=None).partial_fit(X).h_samples_.shape == (40, 3)
     fixed = BernoulliRBM(3, batch_size=30, random_state=0).partial_fit(X)
     assert fixed.h_samples_.shape == (60, 3)
     assert fixed.set_params(n_chains=5).partial_fit(X).h_samples_.shape == (5, 3)

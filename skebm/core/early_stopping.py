@@ -1,7 +1,8 @@
 """Early stopping on the log-likelihood of held-out rows, or the bound of it.
 
 That takes log Z: it is annealed each time, with as many temperatures as the error asks
-for, and as seldom as it takes not to cost more than the training does.
+for, and so seldom that it takes about as long as the training, but a few times in any
+case.
 """
 
 import math
@@ -26,7 +27,7 @@ N_RUNS, FIRST_BETAS, MAX_BETAS = 100, 100, 800
 HIGH_ERROR, LOW_ERROR = 0.25, 0.1
 
 # Times that a fit is judged at least, if it has so many epochs.
-LEAST_JUDGED = 10
+LEAST_JUDGED = 5
 
 # Share of the gain over independent units whose loss is clear: for a time, the noise of
 # high learning rates takes up to a quarter of it.
@@ -37,7 +38,7 @@ class Progress(NamedTuple):
     """Where early stopping stands: all that it carries from epoch to epoch.
 
     `n_against` is the number of epochs in a row that speak for stopping, `judged` the
-    last epoch that was looked at, and `due` the next one.
+    last epoch that was looked at, and `due` the next one to be.
     """
 
     n_betas: int = FIRST_BETAS
@@ -76,13 +77,13 @@ def annealed_log_z(progress, state, settings):
 
 
 class Rule(NamedTuple):
-    """What speaks for stopping a fit of `n_epochs`: epochs without a gain.
+    """What speaks for stopping a fit of `n_epochs`: an epoch without a gain.
 
     A gain is a mean log-likelihood above that of the last gain by more than `tol`, and
     by more than two standard errors of log Z. So a slow rise is a gain in the end.
     Where the learning rate is `falling`, gains come when it is low. Then only a clear
     loss speaks for stopping: of half of what the best epoch had gained over independent
-    units.
+    units, if it had.
     """
 
     tol: float
@@ -114,32 +115,32 @@ class EarlyStopping(NamedTuple):
             "validation_log_likelihood": score,
             "free_energy_gap": held_out - compared,
         }
-        gained = score > progress.last_gain + max(self.rule.tol, 2.0 * error)
-        if gained:
-            progress = progress._replace(last_gain=score)
         if score > progress.best_score:
             best = state._replace(completed=None)
             progress = progress._replace(best=best, best_score=score)
-        n_against = progress.n_against + state.epoch - progress.judged
-        against = not gained
         if self.rule.falling:
             against = self._has_lost(progress, state, score)
+        else:
+            against = score <= progress.last_gain + max(self.rule.tol, 2.0 * error)
+            if not against:
+                progress = progress._replace(last_gain=score)
+        pause = 1 if against else self._pause(progress, state)
         progress = progress._replace(
-            n_against=n_against if against else 0,
+            n_against=progress.n_against + 1 if against else 0,
             judged=state.epoch,
-            due=state.epoch + self._pause(progress, state),
+            due=state.epoch + pause,
         )
         return progress, measured
 
     def _has_lost(self, progress, state, score):
-        """Whether half of the gain over independent units is lost."""
+        """Whether half of the gain over independent units is lost, if there was one."""
         units = self.settings.units
         b = base_biases(units, state.params, state.means[0])[0]
         rows, weights = self.held_out
         values = by_blocks(lambda v: v @ b + units[0].log_base(v), rows, weights.dtype)
         independent = weighted_mean(values, weights) - float(units[0].log_partition(b))
-        best = progress.best_score
-        return score < best - CLEAR_LOSS * (best - independent)
+        gain = progress.best_score - independent
+        return gain > 0.0 and score < progress.best_score - CLEAR_LOSS * gain
 
     def _pause(self, progress, state):
         """Epochs until the next look: so many that they take as long as annealing."""

@@ -28,7 +28,7 @@ FIRST_STEPS = 100
 # Added to what may be zero before it divides.
 TINY = 1e-30
 
-# How near to 0 or 1 the data's means may come where their logits start the biases.
+# How near to 0 or 1 the means may come where their logits start the biases.
 MEAN_MARGIN = 1e-4
 
 
@@ -127,8 +127,8 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
     initial = stream(settings.seed, Purpose.INITIAL, mean)
     n_rows = n_chains * len(settings.algorithm.first_betas)
     if params is None:
-        inner = units[0].clip(mean, MEAN_MARGIN)
-        params = initial_params(units, (inner, *means[1:]), initial)
+        inner = [k.clip(m, MEAN_MARGIN) for k, m in zip(units, means, strict=True)]
+        params = initial_params(units, inner, initial)
         chains = start_chains(units, means, n_rows, initial)
     else:
         machine = Machine(units, params)
@@ -275,10 +275,13 @@ def steps_of_work(n_steps, n_rows):
     return n_steps * max(1.0, n_rows / 100.0)
 
 
-def epoch_work(state, n_rows, settings):
-    """What an epoch over so many rows takes: the gradient counts as one Gibbs step."""
+def epoch_work(n_rows, chains, settings):
+    """What an epoch over so many rows takes: the gradient counts as one Gibbs step.
+
+    Mean field and what is drawn for missing entries are not counted.
+    """
     n_updates = -(-n_rows // settings.batch_size)
-    n_stacked = max(settings.batch_size, state.chains[ODD].shape[0])
+    n_stacked = max(n_rows / n_updates, chains[ODD].shape[0])
     return n_updates * steps_of_work(1 + settings.algorithm.n_steps, n_stacked)
 
 
@@ -325,7 +328,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         velocity=velocity,
         means=means,
         epoch=epoch + 1,
-        work=state.work + epoch_work(state, X.shape[0], settings),
+        work=state.work + epoch_work(X.shape[0], chains, settings),
         completed=in_first_order(completed, order) if completed else None,
     )
 
