@@ -100,20 +100,20 @@ print(f"log-likelihood of a test image: {rbm.score(X_test):.1f} nats,", end=" ")
 print(f"with independent pixels {independent.mean():.1f}")
 
 some = X_test[:100]
-lower_half = np.arange(64) >= 32
-observed = np.where(lower_half, np.nan, some)
+missing = np.random.default_rng(0).uniform(size=some.shape) < 0.4
+observed = np.where(missing, np.nan, some)
 filled = rbm.impute(observed, random_state=0)
 errors = {
     "the mean image": X_train.mean(axis=0) - some,
     "the machine": filled - some,
 }
 for name, error in errors.items():
-    mean_square = (error[:, lower_half] ** 2).mean()
-    print(f"squared error of a lower half, filled by {name}: {mean_square:.3f}")
+    mean_square = (error[missing] ** 2).mean()
+    print(f"squared error of a missing pixel, filled by {name}: {mean_square:.3f}")
 
 # %%
-# The weights of the 30 hidden units with the strongest ones, some test images without
-# their lower half, as the machine fills them, and as they were.
+# The weights of the 30 hidden units with the strongest ones, some test images in which
+# pixels are missing, as the machine fills them, and as they were.
 
 strongest = np.argsort(-np.linalg.norm(rbm.components_, axis=1))[:30]
 images = np.concatenate(
@@ -121,15 +121,16 @@ images = np.concatenate(
 )
 titles = {
     0: "weights of hidden units",
-    30: "the upper half of test images",
+    30: "test images, missing pixels in orange",
     45: "filled by the machine",
     60: "as they were",
 }
+grey = plt.get_cmap("gray_r").with_extremes(bad="tab:orange")
 figure, axes = plt.subplots(5, 15, figsize=(9, 3.7))
 figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.93, hspace=0.4)
 for index, (axis, image) in enumerate(zip(axes.flat, images, strict=True)):
     limit = np.nanmax(np.abs(image))
-    style = {"cmap": "gray_r", "vmin": 0, "vmax": 1}
+    style = {"cmap": grey, "vmin": 0, "vmax": 1}
     if index < 30:
         style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     axis.imshow(image.reshape(8, 8), **style)

@@ -1,5 +1,6 @@
 """What can be asked of a fitted machine, of any depth."""
 
+from functools import partial
 from numbers import Integral
 
 import joblib
@@ -342,7 +343,7 @@ class Queries:
                 "method='ais'."
             )
         if method != "ais" and few:
-            return self._kept("exact", partition.exact, machine)[0]
+            return self._kept("exact", partial(partition.exact, machine))[0]
         steps = partition.ANNEALING_STEPS * steps_of_work(1, n_runs)
         taken = FIRST_BETAS if n_betas == "auto" else n_betas
         result, new = self._annealed(machine, taken, n_runs)
@@ -366,23 +367,23 @@ class Queries:
 
     def _annealed(self, machine, n_betas, n_runs):
         """log Z by annealing, and whether it was not known before."""
+        name = f"{n_betas} temperatures, {n_runs} runs"
+        return self._kept(name, partial(self._anneal, machine, n_betas, n_runs))
 
-        def anneal(machine):
-            mean = self._training["means"][0]
-            base = tempering.base_biases(machine.units, machine.params, mean)
-            draws = stream(self._seed, Purpose.PARTITION, mean)
-            chains = self._read_chains()
-            samples = partition.settled(machine, chains, n_runs, n_betas, draws)
-            return partition.annealed(machine, base, samples, n_betas, draws)
+    def _anneal(self, machine, n_betas, n_runs):
+        mean = self._training["means"][0]
+        base = tempering.base_biases(machine.units, machine.params, mean)
+        draws = stream(self._seed, Purpose.PARTITION, mean)
+        chains = self._read_chains()
+        samples = partition.settled(machine, chains, n_runs, n_betas, draws)
+        return partition.annealed(machine, base, samples, n_betas, draws)
 
-        return self._kept(f"{n_betas} temperatures, {n_runs} runs", anneal, machine)
-
-    def _kept(self, name, compute, machine):
+    def _kept(self, name, compute):
         """log Z as it is known by that name, or else computed; whether it is new."""
         fingerprint, known = self._known_log_partitions()
         if name in known:
             return known[name], False
-        result = compute(machine)
+        result = compute()
         # Only of these parameters: what was known of others is of no more use.
         self._log_partitions = {fingerprint: {**known, name: result}}
         return result, True

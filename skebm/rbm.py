@@ -73,8 +73,8 @@ class BernoulliRBM(BoltzmannMachineBase):
         better likelihoods, mostly, and does as well on flipped data (1 - X).
     initial_activation : float, default=0.1
         Mean of the hidden units at the start, in (0, 1). Units that start rarely active
-        stay so, and come to stand for different parts of a row: better features, and
-        mostly better likelihoods, than from 1/2.
+        come to stand for different parts of a row: better features than from 1/2. The
+        likelihood may be better or worse.
     learning_rate_schedule : {"constant", "linear", "cosine"}, default="cosine"
         How the learning rate falls towards zero in `n_iter` epochs: "linear" in even
         steps, "cosine" as half a wave, which is slower near both ends. "constant" lets
