@@ -34,7 +34,7 @@ from .core.units import largest_state, shares
 WIDE_BRACKET = 1.0
 
 # Temperatures left to us: the first and the most of them, and how they grow.
-FIRST_BETAS, MOST_BETAS, GROWTH = 100, 1600, 4
+FIRST_BETAS, MOST_BETAS, GROWTH = 50, 800, 4
 
 
 def width(log_partition):
@@ -297,9 +297,9 @@ class Queries:
             at most 20 units.
         n_betas : int or "auto", default="auto"
             Number of inverse temperatures. Time is proportional to it; the fluctuation
-            of the weights falls with its square root. "auto" begins with 100, and takes
-            four times as many, up to 1600, while `upper` is more than 1 nat above
-            `lower` and all of it takes no more Gibbs steps than the fit did.
+            of the weights falls with its square root. "auto" begins with 50, and takes
+            four times as many, up to 800, while `upper` is more than 1 nat above
+            `lower` and all of it takes no longer than the fit did, in Gibbs steps.
         n_runs : int, default=100
             Number of independent annealing runs in each direction.
 

@@ -175,7 +175,7 @@ def uncertain(work=0.0):
 
 def test_scores_use_the_best_estimate_and_warn_once():
     rbm, X = uncertain(), patterns(n_features=30)
-    with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 100\)"):
+    with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 50\)"):
         rbm.score(X)
     coarse = rbm.score_samples(X)  # a warning would be an error
     fine = rbm.log_partition(n_betas=3000, n_runs=200)
@@ -192,10 +192,10 @@ def test_scores_use_the_best_estimate_and_warn_once():
 
 
 @pytest.mark.parametrize(
-    ("work", "n_betas"), [(0, 100), (1499, 100), (1500, 400), (6300, 1600)]
+    ("work", "n_betas"), [(0, 50), (1249, 50), (1250, 200), (5250, 800)]
 )
 def test_annealing_takes_no_more_than_the_fit(work, n_betas):
-    """3 steps for each temperature: 100 of these, then 400, then 1600."""
+    """5 steps for each temperature: 50 of these, then 200, then 800."""
     rbm = uncertain(work)
     rbm.components_ = 2 * rbm.components_
     with pytest.warns(ConvergenceWarning, match=rf"n_betas \(now {n_betas}\)"):

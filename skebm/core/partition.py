@@ -20,8 +20,9 @@ from .tempering import odd_inputs, tempered_log_density, tempered_step
 # The smaller side of a machine is enumerated up to so many states: of 20 binary units.
 MAX_EXACT_STATES = 2**20
 
-# Gibbs steps for each temperature: before annealing, and in each direction.
-ANNEALING_STEPS = 3
+# Gibbs steps that each temperature takes: one before annealing, and in each direction
+# as long as two, for the densities.
+ANNEALING_STEPS = 5
 
 # Memory for the fields of one block of states, a few arrays of which exist at a time.
 BLOCK_BYTES = 2**20
