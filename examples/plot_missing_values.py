@@ -6,8 +6,8 @@ A third of the pixels of handwritten digits are missing. Three ways to fill them
 compared: the mean of the pixel, the mean over the nearest neighbours among the complete
 images, and the conditional mean given all observed pixels under a restricted Boltzmann
 machine. The Boltzmann machine comes nearest to the true pixels. A classifier of
-complete images recognises what the neighbours fill in slightly better: these digits are
-small, and look much like each other.
+complete images recognises what it fills in about as well as what the neighbours do:
+these digits are small, and look much like each other.
 """
 
 import matplotlib.pyplot as plt

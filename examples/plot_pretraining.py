@@ -8,8 +8,8 @@ more labels. It starts from a deep belief network, which has seen all training r
 without their labels, or from random weights. scikit-learn's ``MLPClassifier`` of the
 same size starts from random weights too.
 
-On images as small as these, pretraining gains little or nothing. On MNIST it does: see
-the user guide, and ``benchmarks/pretraining.py``.
+On images as small as these, pretraining gains little. On MNIST it gains more: see the
+user guide, and ``benchmarks/pretraining.py``.
 """
 
 # %%
