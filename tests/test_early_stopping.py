@@ -146,6 +146,7 @@ def test_where_the_rate_falls_a_clear_loss_speaks_for_stopping(
     gain, share, against, monkeypatch
 ):
     """A clear loss is half of the gain over independent features, if there was one."""
+    monkeypatch.setattr(early_stopping, "MAX_EXACT_STATES", 0)
     X = noisy_patterns()
     mean = X[20:].mean(axis=0)
     independent = np.where(X[:20] == 1, np.log(mean), np.log(1 - mean)).sum(axis=1)
@@ -159,6 +160,8 @@ def test_where_the_rate_falls_a_clear_loss_speaks_for_stopping(
     progress, states, _ = judged(X, 4, falling=True)
     assert progress.n_against == against
     assert progress.best.epoch == states[1].epoch
+    # The next epoch is looked at, or the one after a fifth of a hundred.
+    assert progress.due == 4 + (1 if against else 20)
 
 
 @pytest.mark.parametrize(
