@@ -68,6 +68,7 @@ def usual_n_chains(batch_size, n_rows):
     Their noise does not average out as that of the rows does, which all have a turn.
     """
     if batch_size == "auto":
+        # Of rows that are divided: a single batch has as many chains as the smallest.
         batch_size = usual_batch_size(max(n_rows, 2 * LEAST_BATCH + 1))
     return max(batch_size, min(2 * batch_size, MOST_BATCH))
 
@@ -325,14 +326,7 @@ class BoltzmannMachineBase(
             with np.errstate(over="ignore", invalid="ignore"):
                 before = state.params
                 state = training.train_epoch(state, X, sample_weight, rate, settings)
-                machine, rows = Machine(settings.units, state.params), state.rows(X)
-                measured = monitor.measure(
-                    machine, rows, watched, state.samples(), settings.inference
-                )
-                steps = -(-X.shape[0] // settings.batch_size)
-                measured["gradient_norm"] = monitor.mean_gradient_norm(
-                    before, state.params, steps * rate
-                )
+                measured = self._measured(job, before, state, rate, watched)
                 if stopping is not None and stopping.is_due(
                     progress, state.epoch, job.first + len(job.rates)
                 ):
@@ -351,6 +345,19 @@ class BoltzmannMachineBase(
             yield run
             if stop:
                 return
+
+    def _measured(self, job, before, state, rate, watched):
+        """Numbers for the history of an epoch that began with the params `before`."""
+        X, settings = job.data[0], job.settings
+        machine = Machine(settings.units, state.params)
+        measured = monitor.measure(
+            machine, state.rows(X), watched, state.samples(), settings.inference
+        )
+        n_steps = -(-X.shape[0] // settings.batch_size)
+        measured["gradient_norm"] = monitor.mean_gradient_norm(
+            before, state.params, n_steps * rate
+        )
+        return measured
 
     def _with_last_judged(self, job, run):
         """The run with its last epoch looked at, wherever it was made to stop."""

@@ -16,10 +16,6 @@ WIDE = np.random.default_rng(0).integers(0, 3, (40, 5)) * 1.0
 X = np.minimum(WIDE, 1.0)
 
 
-def fit(estimator, X=WIDE):
-    return estimator.fit(X)
-
-
 def uncertain_score():
     rbm = BernoulliRBM(25, n_iter=0, random_state=0).fit(np.tile(X, 5))
     rbm.components_ = 3.0 * np.random.default_rng(0).normal(size=(25, 25))
@@ -65,11 +61,9 @@ def test_a_warning_about_log_z_names_the_line_of_the_call():
 
 def test_rounding_is_not_out_of_range():
     """MinMaxScaler gives 1 + 2e-16."""
-    rows = np.array([[0.0, 1 + 2e-16], [-1e-9, 0.5]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        BernoulliRBM(2, n_iter=1).fit(
-            np.array([[0.0, np.nextafter(1.0, 2.0)], rows[1]])
-        )
+        rows = np.array([[-1e-9, np.nextafter(1.0, 2.0)], [0.0, 0.5]])
+        BernoulliRBM(2, n_iter=1).fit(rows)
     with pytest.warns(UserWarning, match="ranges from 0 to 1.01"):
         BernoulliRBM(2, n_iter=1).fit(np.array([[0.0, 1.01], [1.0, 0.5]]))
