@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import fetch_openml
+from sklearn.datasets import fetch_olivetti_faces, fetch_openml
 
 
 def mnist():
@@ -31,3 +31,12 @@ def grey_mnist_and_binary_test():
     else:
         drawn = np.random.default_rng(0).random(X_test.shape) < X_test / 255
     return X / np.float32(255), drawn
+
+
+def faces():
+    """Olivetti faces: 400 rows of 4096 grey values in [0, 1], and whose face it is."""
+    folder = os.environ.get("SKEBM_DATA")
+    if folder:
+        with np.load(Path(folder) / "olivetti_faces.npz") as data:
+            return data["X"] / 255, data["y"]
+    return fetch_olivetti_faces(return_X_y=True)

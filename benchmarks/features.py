@@ -22,7 +22,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from datasets import mnist
+from datasets import faces, mnist
 from parameters import parsed
 from quality import as_skebm
 from scipy.ndimage import shift
@@ -66,9 +66,8 @@ def shifted_digits(seed):
     return divided(np.concatenate(copies).clip(0, 1), np.tile(y, len(moves)), seed)
 
 
-def faces(seed):
-    with np.load(Path(os.environ["SKEBM_DATA"]) / "olivetti_faces.npz") as data:
-        return divided(data["X"] / 255, data["y"], seed)
+def olivetti_faces(seed):
+    return divided(*faces(), seed)
 
 
 def silhouettes(seed):
@@ -111,7 +110,7 @@ def table(load, binarised):
 DATA = {
     "digits": digits,
     "shifted digits": shifted_digits,
-    "faces": faces,
+    "faces": olivetti_faces,
     "silhouettes": silhouettes,
     **{
         f"MNIST {n}{' thresholded' * thresholded}": some_of_mnist(n, thresholded)
