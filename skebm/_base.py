@@ -4,37 +4,25 @@ The estimator's fitted attributes are the only copy of its model. `_read_params`
 `_from_params`, which each estimator defines, lead to the core's params and back.
 """
 
-import functools
-import math
-import time
+from functools import partial
 from numbers import Integral, Real
 
-import numpy as np
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._callbacks import CallbackSupportMixin
+from ._fitting import Call, Fit, Trainable
+from ._machine_epochs import MachineEpochs, Run
 from ._queries import Queries
-from ._run import Job, Run, Unfinished, fingerprint, longer
-from ._validation import (
-    check_rows,
-    check_weights,
-    draw_seed,
-    record_features,
-    refuse_empty_columns,
-)
-from ._warnings import warn
-from .core import algorithms, monitor, optimise, training
+from ._validation import check_rows, check_weights, refuse_empty_columns
+from .core import algorithms, optimise, training
 from .core.backend import float_dtype, namespace
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
-from .core.machine import ODD, Machine, Params
+from .core.machine import ODD, Params
 from .core.sampling import USUAL
-from .core.streams import Purpose, stream
 
 SCHEDULES = {
     "constant": optimise.constant,
@@ -75,10 +63,9 @@ def usual_n_chains(batch_size, n_rows):
 
 class BoltzmannMachineBase(
     Queries,
-    CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    BaseEstimator,
+    Trainable,
 ):
     """Fitting and scoring, for every machine that is trained as one."""
 
@@ -147,7 +134,8 @@ class BoltzmannMachineBase(
         FloatingPointError
             If the parameters become infinite or NaN: the learning rate is too high.
         """
-        return self._train(X, y, sample_weight, "fit")
+        going_on = self.warm_start and self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, Call("fit", going_on))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -182,203 +170,80 @@ class BoltzmannMachineBase(
         FloatingPointError
             If the parameters become infinite or NaN. They stay as they were before.
         """
-        return self._train(X, y, sample_weight, "partial_fit")
+        call = Call("partial_fit", self.__sklearn_is_fitted__())
+        return self._train(X, y, sample_weight, call)
 
-    def _plan(self, method):
-        """Learning rates of the epochs, and whether they go on from earlier ones."""
+    def _rates(self, method):
+        """Learning rates of the epochs."""
         if method == "fit":
-            schedule = SCHEDULES[self.learning_rate_schedule]
-            rates = schedule(self.learning_rate, self.n_iter)
-            return rates, self.warm_start and self.__sklearn_is_fitted__()
+            return SCHEDULES[self.learning_rate_schedule](
+                self.learning_rate, self.n_iter
+            )
         if self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True: hold rows out "
                 "yourself, and call score on them between the calls."
             )
-        return [self.learning_rate], self.__sklearn_is_fitted__()
+        return [self.learning_rate]
 
-    def _train(self, X_given, y, sample_weight, method):
-        """Start a fit, or go on from the fitted attributes with further epochs."""
-        rates, going_on = self._plan(method)
-        pretrained = 0 if going_on or method != "fit" else self._n_layers_to_pretrain()
-        X = check_rows(
-            self,
-            X_given,
-            method=method,
-            new=not going_on,
-            missing=self._takes_missing,
-            any_range=pretrained > 0,  # the machine of the first layer checks it
+    def _train(self, X_given, y, sample_weight, call):
+        rates, going_on = self._rates(call.method), call.going_on
+        pretrains = call.method == "fit" and not going_on and self._pretrains()
+        X = call.rows(
+            check_rows(
+                self,
+                X_given,
+                method=call.method,
+                new=not going_on,
+                missing=self._takes_missing,
+                any_range=pretrains,  # the machine of the first layer checks it
+            )
         )
         dtype = float_dtype(self._read_params().biases[0] if going_on else X)
-        sample_weight = check_weights(sample_weight, X, dtype)
+        weights = check_weights(sample_weight, X, dtype)
         if going_on:
             self._check_sizes()
-            seed, history = self._seed, self.history_
-        else:
-            seed, history = draw_seed(self.random_state), {}
-        n_rows, sizes = X.shape[0], self._hidden_sizes()
-        settings = self._settings(seed, n_rows)
-        stopping, data = self._hold_out(self._states(X), sample_weight, rates, settings)
-        context = self._begin(X_given, y, pretrained + len(rates))
-        if going_on:
-            state = training.join(self._resume(settings, n_rows), *data, settings)
-        else:
-            params, n_chains = None, self._n_chains(n_rows)
-            if pretrained:
+        seed = call.seed(self)
+        settings = self._settings(seed, X.shape[0])
+        stopping, data = self._hold_out(self._states(X), weights, rates, settings)
+        n_parts = len(self._hidden_sizes()) if pretrains else 0
+        with Fit(
+            self,
+            X_given,
+            y,
+            call,
+            seed=seed,
+            data=(X, weights),
+            n_tasks=n_parts + len(rates),
+        ) as fit:
+            if pretrains:
                 if stopping is not None:
-                    sample_weight = weights_left(stopping.held_out, data)
-                params = self._pretrain((X_given, y), X, sample_weight, seed, context)
-            state = training.start(*data, sizes, n_chains, settings, params)
-            refuse_empty_columns(self, X_given, state.mass)
-        run = Run(state, history, Progress())
-        if stopping is not None and (going_on or pretrained):
-            # What has been learnt so far is a candidate for the best.
-            progress, _ = stopping.judge(run.progress, state)
-            run = run._replace(progress=progress)
-        job = Job(
-            (X_given, y), data, settings, stopping, rates, state.epoch, pretrained > 0
-        )
-        return self._finish(job, run, going_on, context)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def _resume_fit(self, X_given, y=None, sample_weight=None):
-        """Go on with a fit that was interrupted, from its checkpoint."""
-        run, rates, first, expected, _ = self._unfinished
-        X = check_rows(self, X_given, method="fit", missing=self._takes_missing)
-        dtype = float_dtype(run.state.params.biases[0])
-        sample_weight = check_weights(sample_weight, X, dtype)
-        settings = self._settings(self._seed, X.shape[0])
-        stopping, data = self._hold_out(self._states(X), sample_weight, rates, settings)
-        if fingerprint(data) != expected:
-            raise ValueError(
-                "To resume a fit takes the same rows, in the same order, and the same "
-                "weights as it began with, but these are others. Give those, or go on "
-                "with the new ones by partial_fit of the estimator that load() returns."
+                    weights = weights_left(stopping.held_out, data)
+                self._pretrain(fit, X, weights)
+            run = call.carried() or self._first_run(fit, data, settings)
+            candidate = going_on or bool(fit.parts)
+            fit.train(
+                MachineEpochs(self, rates, run, data, settings, stopping, candidate)
             )
-        job = Job((X_given, y), data, settings, stopping, rates, first)
-        context = self._begin(X_given, y, len(rates))
-        return self._finish(job, run, going_on=False, context=context)
-
-    def _begin(self, X, y, n_tasks):
-        """The context of the callbacks, which are told that the fit begins."""
-        context = self._init_callback_context(max_subtasks=n_tasks)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        return context
-
-    def _finish(self, job, run, going_on, context):
-        """The epochs that are left, and the fitted attributes."""
-        begin, (X, y) = time.perf_counter(), job.given
-        epochs = self._epochs(job, run, context)
-        try:
-            for run in epochs:
-                if self.verbose:
-                    self._print(job, run, time.perf_counter() - begin)
-                    begin = time.perf_counter()
-        except KeyboardInterrupt:
-            n_done = run.state.epoch - job.first
-            if n_done == 0 and not job.pretrained:
-                raise
-            kept = "the best of these is" if job.stopping else "these are"
-            done = f"{n_done} epochs: {kept}" if n_done else "pretraining: that is"
-            warn(
-                f"Training interrupted by user after {done} kept.",
-            )
-        except training.Diverged:
-            if going_on:
-                vars(self).update(self._attributes(run, job.settings.seed))
-            raise FloatingPointError(
-                f"{type(self).__name__} diverged in epoch {run.state.epoch + 1}: its "
-                "parameters are no longer finite. Lower learning_rate "
-                f"({self.learning_rate:g}) or momentum ({self.momentum:g}), and see "
-                "that X lies in [0, 1]."
-            ) from None
-        run = self._with_last_judged(job, run)
-        if not going_on:
-            record_features(self, X)
-            self._n_gibbs_calls = 0
-        vars(self).update(self._attributes(run, job.settings.seed))
-        vars(self).pop("_unfinished", None)
-        context.call_on_fit_task_end(
-            estimator=self, X=X, y=y, reconstruction_attributes={}
-        )
+            fit.end()
         return self
 
-    def _epochs(self, job, run, context):
-        """The run after each epoch: an interruption undoes only the one under way."""
-        state, history, progress = run
-        settings, stopping, given = job.settings, job.stopping, job.given
-        X, sample_weight = job.data
-        array = state.params.biases[0]
-        draws = stream(settings.seed, Purpose.MONITOR, array)
-        watched = monitor.watch(*X.shape, draws)
-        digest = functools.cache(lambda: fingerprint(job.data))
-        for rate in job.rates[state.epoch - job.first :]:
-            if progress.n_against >= self.n_iter_no_change:
-                if self.verbose:
-                    print(
-                        f"[{type(self).__name__}] Stopped early: the parameters of "
-                        f"epoch {progress.best.epoch} are kept."
-                    )
-                return
-            task = context.subcontext(task_name="epoch")
-            task.call_on_fit_task_begin(estimator=self, X=given[0], y=given[1])
-            # Overflow is no news where an epoch ends by asking if all is finite.
-            with np.errstate(over="ignore", invalid="ignore"):
-                before = state.params
-                state = training.train_epoch(state, X, sample_weight, rate, settings)
-                measured = self._measured(job, before, state, rate, watched)
-                if stopping is not None and stopping.is_due(
-                    progress, state.epoch, job.first + len(job.rates)
-                ):
-                    progress, judged = stopping.judge(progress, state)
-                    measured |= judged
-            history = longer(history, measured, state.epoch)
-            run = Run(state, history, progress)
-            stop = task.call_on_fit_task_end(
-                estimator=self,
-                X=given[0],
-                y=given[1],
-                reconstruction_attributes=functools.partial(
-                    self._so_far, job, run, digest
-                ),
-            )
-            yield run
-            if stop:
-                return
-
-    def _measured(self, job, before, state, rate, watched):
-        """Numbers for the history of an epoch that began with the params `before`."""
-        X, settings = job.data[0], job.settings
-        machine = Machine(settings.units, state.params)
-        measured = monitor.measure(
-            machine, state.rows(X), watched, state.samples(), settings.inference
-        )
-        n_steps = -(-X.shape[0] // settings.batch_size)
-        measured["gradient_norm"] = monitor.mean_gradient_norm(
-            before, state.params, n_steps * rate
-        )
-        return measured
-
-    def _with_last_judged(self, job, run):
-        """The run with its last epoch looked at, wherever it was made to stop."""
-        if job.stopping is None or run.state.epoch <= run.progress.judged:
-            return run
-        progress, judged = job.stopping.judge(run.progress, run.state)
-        history = {k: [*v[:-1], judged.get(k, v[-1])] for k, v in run.history.items()}
-        return run._replace(progress=progress, history=history)
-
-    def _so_far(self, job, run, digest):
-        """Attributes of the estimator as if the fit had ended with this epoch."""
-        features = BaseEstimator()
-        record_features(features, job.given[0])
-        return {
-            **vars(features),
-            **self._attributes(run, job.settings.seed),
-            "_n_gibbs_calls": 0,
-            "_unfinished": Unfinished(
-                run, job.rates, job.first, digest(), run.state.epoch - job.first
-            ),
-        }
+    def _first_run(self, fit, data, settings):
+        """What the first epoch starts from."""
+        n_rows, state, history = data[0].shape[0], None, {}
+        if fit.call.going_on:
+            state = training.join(self._resume(settings, n_rows), *data, settings)
+            history = self.history_
+        else:
+            params = self._composed(fit.parts)
+            sizes, n_chains = self._hidden_sizes(), self._n_chains(n_rows)
+            if params is not None:  # an interruption may have left fewer layers
+                sizes = sizes[: len(params.weights)]
+                settings = settings._replace(units=self._units(1 + len(sizes)))
+            start = partial(training.start, *data, sizes, n_chains, settings, params)
+            state = fit.value(start, start)
+            refuse_empty_columns(self, fit.seen["X"], state.mass)
+        return Run(state, history, Progress(), state.epoch)
 
     def _hold_out(self, X, sample_weight, rates, settings):
         """Early stopping with its rows, if asked for; the rows and weights left."""
@@ -401,21 +266,6 @@ class BoltzmannMachineBase(
                 "early_stopping=False."
             )
         return stopping, left
-
-    def _print(self, job, run, seconds):
-        last = {name: values[-1] for name, values in run.history.items()}
-        held_out, score = "", last.get("validation_log_likelihood", math.nan)
-        if not math.isnan(score):
-            held_out = f"validation score = {score:.2f}, "
-        if "pseudo_log_likelihood" in last:
-            measured = f"pseudo-likelihood = {last['pseudo_log_likelihood']:.2f}"
-        else:
-            measured = f"reconstruction error = {last['reconstruction_error']:.4f}"
-        print(
-            f"[{type(self).__name__}] Iteration {run.state.epoch - job.first}, "
-            f"{measured}, "
-            f"{held_out}time = {seconds:.2f}s"
-        )
 
     def _settings(self, seed, n_rows):
         return training.Settings(
@@ -440,9 +290,17 @@ class BoltzmannMachineBase(
         """How training finds hidden layers; of no account where there is only one."""
         return USUAL
 
-    def _n_layers_to_pretrain(self):
-        """How many layers are trained by themselves before a fit as a whole."""
-        return 0
+    def _pretrains(self):
+        """Whether the layers are trained by themselves before a fit as a whole."""
+        return False
+
+    def _pretrain(self, fit, X, sample_weight):
+        """Train the layers by themselves, as parts of a fit."""
+        raise NotImplementedError
+
+    def _composed(self, parts):
+        """Params of the machine that is made of its parts, or None without these."""
+        return None
 
     def _states(self, X):
         """The rows as states of the visible units."""
@@ -477,6 +335,8 @@ class BoltzmannMachineBase(
             **self._from_chains(state.samples()),
             "n_iter_": run.state.epoch,
             "history_": run.history,
+            # A fit that goes on from another goes on with its draws for `gibbs` too.
+            "_n_gibbs_calls": self._n_gibbs_calls if run.first else 0,
             "_seed": seed,
             "_training": {
                 "betas": state.betas,

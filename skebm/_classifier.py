@@ -16,7 +16,8 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import _check_y, check_is_fitted
 
-from ._fine_tuned import FineTunedNetwork, Targets, goes_in_batches, network_fields
+from ._fine_tuned import FineTunedNetwork, goes_in_batches, network_fields
+from ._network_epochs import Targets
 from .core.network import Network, Sigmoid, Softmax, cross_entropy
 
 # The label of rows without one, as in sklearn.semi_supervised.

@@ -1,15 +1,11 @@
 """Networks that are fine-tuned from a generative model: what estimators share."""
 
-import functools
-import time
-from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
 from sklearn import config_context
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
@@ -24,56 +20,21 @@ from sklearn.utils.validation import (
 )
 
 from ._base import SCHEDULES
-from ._callbacks import CallbackSupportMixin
+from ._fitting import Call, Fit, Trainable
+from ._network_epochs import Descent, Minimisation, Run
 from ._origins import check_like
-from ._stacking import HIDDEN_LAYER_SIZES, computed, layer_sizes
-from ._validation import check_rows, draw_seed, record_features
+from ._stacking import (
+    HIDDEN_LAYER_SIZES,
+    computed,
+    layer_sizes,
+    refuse_checkpoints,
+)
+from ._validation import check_rows
 from ._warnings import warn
 from .core import fine_tuning, optimise
 from .core.backend import Beside, Subset, by_blocks, float_dtype, namespace
 from .core.machine import Params
-from .core.network import Dropout, Network, output_field, top_layer
-from .core.training import Diverged
-
-
-class Targets(NamedTuple):
-    """What an estimator makes of y, for the labelled rows alone.
-
-    `values` (n_rows, n_outputs) are what the network learns, `row_weights` those of
-    classes, `strata` what a split keeps the shares of, or None. `score` takes params
-    and rows, values and weights to score. `attributes` are written after the fit.
-    """
-
-    values: np.ndarray
-    network: Network
-    row_weights: np.ndarray
-    strata: np.ndarray | None
-    least_held_out: int
-    score: Callable
-    attributes: dict
-
-
-class Job(NamedTuple):
-    """A fit: what stays the same from epoch to epoch.
-
-    `given` are the X and y that callbacks see, `data` and `held_out` the rows, values
-    and weights to fit to and to score, `model` is what the network began with.
-    """
-
-    given: tuple
-    data: tuple
-    held_out: tuple | None
-    settings: fine_tuning.Settings
-    targets: Targets
-    model: object
-
-
-class Run(NamedTuple):
-    """All that a fit carries from epoch to epoch."""
-
-    state: fine_tuning.State
-    losses: list
-    scores: list
+from .core.network import Dropout, output_field, top_layer
 
 
 def fields(params, rows):
@@ -96,12 +57,7 @@ def goes_in_batches(estimator):
     return estimator.solver != "lbfgs"
 
 
-class FineTunedNetwork(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-):
+class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
     """Pretraining, and fine-tuning by backpropagation, whatever the targets are.
 
     `_origin`, which each estimator has, says what the network is made from.
@@ -163,7 +119,7 @@ class FineTunedNetwork(
         """
         going_on = self.warm_start and self.__sklearn_is_fitted__()
         self._check_solver()
-        return self._train(X, y, sample_weight, going_on, "fit")
+        return self._train(X, y, sample_weight, Call("fit", going_on))
 
     def _check_solver(self):
         if goes_in_batches(self):
@@ -182,71 +138,91 @@ class FineTunedNetwork(
                 "yourself, and call score on them between the calls."
             )
         going_on = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, going_on, "partial_fit", classes)
+        call = Call("partial_fit", going_on, classes=classes)
+        return self._train(X, y, sample_weight, call)
 
-    def _train(self, X_given, y, sample_weight, going_on, method, classes=None):
-        X = self._rows(X_given, method, new=not going_on)
+    def _train(self, X_given, y, sample_weight, call):
+        X = call.rows(self._rows(X_given, call.method, new=not call.going_on))
+        weights = self._checked_weights(X, y, sample_weight, call)
+        seed = call.seed(self)
+        whole, labelled, targets = self._data(X, y, weights, call)
+        data, held_out = self._split(whole, targets, seed)
+        settings = self._settings(targets, seed)
+        known = (X, weights, labelled, targets.values)
+        with Fit(self, X_given, y, call, seed=seed, data=known, n_tasks=2) as fit:
+            model = self._model_for(fit, X_given, X, sample_weight)
+            run = call.carried() or self._first_run(model, data, settings, call)
+            add = partial(self._with_beside, model, dtype=weights.dtype)
+            data, held_out = fit.value(
+                lambda: (add(data), held_out and add(held_out)),
+                lambda: (data, held_out),
+            )
+            stage = self._stage(run, data, held_out, settings, targets, model, call)
+            used_up = fit.train(stage, "fine-tuning")
+            self._warn_not_converged(stage, used_up, call)
+            fit.end()
+        return self
+
+    def _checked_weights(self, X, y, sample_weight, call):
+        """Weights of the rows, in the dtype of the computation."""
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None."
             )
         check_consistent_length(X, y)
-        dtype = float_dtype(self.coefs_[0] if going_on else X)
-        weights = _check_sample_weight(
+        dtype = float_dtype(self.coefs_[0] if call.going_on else X)
+        return _check_sample_weight(
             sample_weight, X, dtype=dtype, ensure_non_negative=True
         )
+
+    def _data(self, X, y, weights, call):
+        """Labelled rows, values and weights; which rows these are; what y is."""
         with config_context(array_api_dispatch=False):
-            y, labelled = self._check_y(y, going_on, classes)
+            y, labelled = self._check_y(y, call.going_on, call.classes)
         rows, own = X, weights
-        if labelled is not None:
+        if labelled is None:
+            labelled = np.ones(X.shape[0], dtype=bool)
+        else:
             rows, own = Subset(X, np.flatnonzero(labelled)), weights[labelled]
-        targets = self._targets(y, own, going_on, method, classes)
-        own = own * targets.row_weights.astype(dtype)
+        targets = self._targets(y, own, call.going_on, call.method, call.classes)
+        own = own * targets.row_weights.astype(weights.dtype)
         if not own.any():
             raise ValueError(
                 "All rows that have a label have the weight zero, from sample_weight "
                 "or class_weight: give some of them a positive one."
             )
-        if going_on:
+        if call.going_on:
             self._check_sizes()
-        seed = self._seed if going_on else draw_seed(self.random_state)
-        data, held_out = (rows, targets.values.astype(dtype), own), None
-        if self.early_stopping:
-            data, held_out = self._hold_out(data, targets, seed)
-        settings = self._settings(targets, seed)
-        context = self._init_callback_context(max_subtasks=2)
-        context.call_on_fit_task_begin(estimator=self, X=X_given, y=y)
-        if going_on:
-            model = self._model()
-        else:
-            model = self._pretrained(X_given, X, weights, seed, context)
-        data, held_out = (
-            part and (self._with_beside(model, part[0], dtype), *part[1:])
-            for part in (data, held_out)
+        return (rows, targets.values.astype(weights.dtype), own), labelled, targets
+
+    def _first_run(self, model, data, settings, call):
+        """What the first epoch starts from."""
+        if call.going_on:
+            state = self._resume(settings, call.method)
+            scores = self.validation_scores_ or []
+            return Run(state, self.loss_curve_, scores, state.epoch)
+        _, values, weights = data
+        params = fine_tuning.with_output(
+            self._origin.hidden(model, weights.dtype),
+            settings.network.output,
+            values,
+            weights,
         )
-        if going_on:
-            state = self._resume(settings, method)
-        else:
-            params = fine_tuning.with_output(
-                self._origin.hidden(model, dtype), settings.network.output, *data[1:]
-            )
-            state = fine_tuning.State(params, settings.optimiser.init(params), 0)
-        run = Run(state, [], [])
-        if going_on:
-            run = Run(state, self.loss_curve_, self.validation_scores_ or [])
-        job = Job((X_given, y), data, held_out, settings, targets, model)
-        if goes_in_batches(self):
-            run = self._descend(run, job, method, context)
-        else:
-            run = self._minimise(run, data, settings)
-        if not going_on:
-            record_features(self, X_given)
-        vars(self).update(self._attributes(run, job))
-        context.call_on_fit_task_end(
-            estimator=self, X=X_given, y=y, reconstruction_attributes={}
+        return Run(
+            fine_tuning.State(params, settings.optimiser.init(params), 0), [], [], 0
         )
-        return self
+
+    def _stage(self, run, data, held_out, settings, targets, model, call):
+        """The epochs, as the solver goes through them."""
+        parts = (run, data, held_out, settings, targets, model)
+        if not goes_in_batches(self):
+            return Minimisation(self, [None], *parts)
+        rates = [self.learning_rate_init]
+        if call.method == "fit":
+            schedule = SCHEDULES[self.learning_rate_schedule]
+            rates = schedule(self.learning_rate_init, self.max_iter)
+        return Descent(self, rates, *parts)
 
     def _rows(self, X, method, new=False):
         """Checked rows, as NumPy's arrays: labels are not of other namespaces."""
@@ -277,8 +253,10 @@ class FineTunedNetwork(
             moments = settings.optimiser.init(params)
         return fine_tuning.State(params, moments, self.n_iter_)
 
-    def _hold_out(self, data, targets, seed):
-        """The data without the rows for validation, and those."""
+    def _split(self, data, targets, seed):
+        """The data without the rows for validation; and those, or None."""
+        if not self.early_stopping:
+            return data, None
         rows = np.flatnonzero(data[2])
         left, held_out = train_test_split(
             rows,
@@ -297,140 +275,58 @@ class FineTunedNetwork(
             (Subset(X, rows), *(x[rows] for x in others)) for rows in (left, held_out)
         )
 
-    def _descend(self, run, job, method, context):
-        """Epochs of stochastic gradient descent."""
-        given, data, held_out, settings, targets, _ = job
-        n_epochs, schedule = self.max_iter, SCHEDULES[self.learning_rate_schedule]
-        rates = schedule(self.learning_rate_init, n_epochs)
-        if method == "partial_fit":
-            rates = [self.learning_rate_init]
-        best, best_merit, n_without_gain, kept = None, -np.inf, 0, run
-        begin, first = time.perf_counter(), run.state.epoch
-        if held_out is not None and first > 0:
-            best, best_merit = run.state, targets.score(run.state.params, *held_out)
-        seen = {"estimator": self, "X": given[0], "y": given[1]}
-        tasks = context.subcontext(task_name="fine-tuning", max_subtasks=len(rates))
-        tasks.call_on_fit_task_begin(**seen)
-        try:
-            for rate in rates:
-                task = tasks.subcontext(task_name="epoch").call_on_fit_task_begin(
-                    **seen
+    def _warn_not_converged(self, stage, used_up, call):
+        """Warn where training ended for no better reason than the number of epochs."""
+        if not goes_in_batches(self):
+            if stage.result is not None and not stage.result.success:
+                warn(
+                    f"L-BFGS did not converge: {stage.result.message}. Raise max_iter "
+                    f"(now {self.max_iter}) or tol (now {self.tol:g}).",
+                    ConvergenceWarning,
                 )
-                # Overflow is no news where an epoch ends by asking if all is finite.
-                with np.errstate(over="ignore", invalid="ignore"):
-                    state, loss = fine_tuning.train_epoch(
-                        run.state, *data, rate, settings
-                    )
-                run = run._replace(state=state, losses=[*run.losses, loss])
-                merit = -loss
-                if held_out is not None:
-                    merit = targets.score(state.params, *held_out)
-                    run = run._replace(scores=[*run.scores, merit])
-                gained = merit > best_merit + self.tol
-                n_without_gain = 0 if gained else n_without_gain + 1
-                if merit > best_merit:
-                    best, best_merit = state, merit
-                kept = run if held_out is None else run._replace(state=best)
-                if self.verbose:
-                    self._print(run, held_out, time.perf_counter() - begin)
-                    begin = time.perf_counter()
-                stop = task.call_on_fit_task_end(
-                    **seen,
-                    reconstruction_attributes=functools.partial(
-                        self._so_far, kept, job
-                    ),
-                )
-                if stop or n_without_gain >= self.n_iter_no_change:
-                    break
-            else:
-                if method == "fit" and self.learning_rate_schedule == "constant":
-                    self._warn_not_converged()
-        except KeyboardInterrupt:
-            if run.state.epoch == first:
-                raise
+            return
+        falls = self.learning_rate_schedule != "constant"
+        if used_up and call.method == "fit" and not falls and not stage.is_over():
             warn(
-                f"Training interrupted by user after {run.state.epoch - first} epochs: "
-                f"{'these are' if held_out is None else 'the best of these is'} kept.",
-            )
-        except Diverged:
-            raise self._diverged(run) from None
-        tasks.call_on_fit_task_end(**seen)
-        return kept
-
-    def _minimise(self, run, data, settings):
-        """All rows at once, by L-BFGS."""
-        try:
-            state, losses, result = fine_tuning.lbfgs(
-                run.state, *data, self.max_iter, self.tol, settings
-            )
-        except Diverged:
-            raise self._diverged(run) from None
-        if not result.success:
-            warn(
-                f"L-BFGS did not converge: {result.message}. Raise max_iter (now "
-                f"{self.max_iter}) or tol (now {self.tol:g}).",
+                f"Fine-tuning did not converge within max_iter={self.max_iter}. Raise "
+                "max_iter or tol, or let the learning rate fall to zero by then with "
+                "learning_rate_schedule='linear'.",
                 ConvergenceWarning,
             )
-        if self.verbose:
-            print(
-                f"[{type(self).__name__}] {result.nit} iterations of L-BFGS, "
-                f"loss = {result.fun:.6f}"
-            )
-        return Run(state, [*run.losses, *losses], run.scores)
 
-    def _diverged(self, run):
-        lower = ""
-        if goes_in_batches(self):
-            lower = f"lower learning_rate_init ({self.learning_rate_init:g}), and "
-        return FloatingPointError(
-            f"{type(self).__name__} diverged in epoch {run.state.epoch + 1} of "
-            "fine-tuning: its parameters are no longer finite. To mend it, "
-            f"{lower}see that X lies in [0, 1] and that y is scaled."
-        )
-
-    def _warn_not_converged(self):
-        warn(
-            f"Fine-tuning did not converge within max_iter={self.max_iter}. Raise "
-            "max_iter or tol, or let the learning rate fall to zero by then with "
-            "learning_rate_schedule='linear'.",
-            ConvergenceWarning,
-        )
-
-    def _print(self, run, held_out, seconds):
-        score = ""
-        if held_out is not None:
-            score = f"validation score = {run.scores[-1]:.4f}, "
-        print(
-            f"[{type(self).__name__}] Epoch {run.state.epoch}, "
-            f"loss = {run.losses[-1]:.6f}, {score}time = {seconds:.2f}s"
-        )
-
-    def _pretrained(self, X_given, X, sample_weight, seed, context):
-        """The model to start from: as it is given, or fitted to X."""
+    def _model_for(self, fit, X_given, X, sample_weight):
+        """The model to start from: of the fit before, as it is given, or fitted."""
+        if fit.call.going_on:
+            return self._model()
         model = self._origin.given(self)
-        if model is None:
-            model = self._origin.new(self, seed)
-            task = context.subcontext(task_name="pretraining")
-            with task.propagate_callback_context(model):
-                task.call_on_fit_task_begin(estimator=self, X=X)
-                model.fit(X, sample_weight=sample_weight)
-            task.call_on_fit_task_end(estimator=self, X=X)
+        if model is not None:
+            check_like(model, self._origin.name, X_given, X)
             return model
-        check_like(model, self._origin.name, X_given, X)
-        return model
+        model = self._origin.new(self, fit.seed)
+        refuse_checkpoints(model, self._origin.name)
+        fit.train_parts(
+            fit.call.parts([model]),
+            lambda part, _: part._fit_part(X, sample_weight, fit),
+            "pretraining",
+        )
+        return fit.parts[0]
+
+    def _attributes_of_parts(self, parts, seed):
+        return {f"{self._origin.name}_": part for part in parts}
 
     def _model(self):
         """The model that the network began with."""
         return getattr(self, f"{self._origin.name}_")
 
-    def _with_beside(self, model, X, dtype):
-        """The rows with what the network gets beside them, computed for all of them."""
+    def _with_beside(self, model, data, dtype):
+        """The data with what the network gets beside the rows, computed for all."""
         beside = self._origin.beside(model, dtype)
         if beside is None:
-            return X
+            return data
+        X, *others = data
         values = computed(beside, X, dtype)
         beside.warn()
-        return Beside(X, values)
+        return (Beside(X, values), *others)
 
     def _check_sizes(self):
         sizes = [len(b) for b in self.intercepts_[:-1]]
@@ -442,27 +338,20 @@ class FineTunedNetwork(
                 "the parameter back; to change the sizes, fit anew."
             )
 
-    def _attributes(self, run, job):
-        """The run as fitted attributes."""
-        params = run.state.params
+    def _attributes(self, run, state, model, targets, seed):
+        """The run as fitted attributes, with the params of a state."""
         return {
-            **job.targets.attributes,
-            "coefs_": list(params.weights),
-            "intercepts_": list(params.biases),
+            **targets.attributes,
+            "coefs_": list(state.params.weights),
+            "intercepts_": list(state.params.biases),
             "n_iter_": len(run.losses),
             "loss_curve_": run.losses,
             "validation_scores_": run.scores if self.early_stopping else None,
-            f"{self._origin.name}_": job.model,
-            "_seed": job.settings.seed,
-            "_moments": run.state.moments,
+            f"{self._origin.name}_": model,
+            "_seed": seed,
+            "_moments": state.moments,
             "_moments_of": self.solver,
         }
-
-    def _so_far(self, run, job):
-        """Attributes of the estimator as if the fit had ended with this epoch."""
-        features = BaseEstimator()
-        record_features(features, job.given[0])
-        return {**vars(features), **self._attributes(run, job)}
 
     def _params(self, dtype):
         return Params(

@@ -29,36 +29,28 @@ BESIDE = slice(2, None)
 
 
 class FromDBN:
-    """From `dbn`, which is fitted, or else from a stack of machines like `rbm`."""
+    """From `dbn`, where that is fitted, or else from one like it, or of such `rbm`."""
 
     name = "dbn"
     parameter_constraints = {"rbm": DBN._parameter_constraints["rbm"], "dbn": GIVEN}
 
     def given(self, estimator):
         """The fitted deep belief network that was given, if any."""
-        if estimator.dbn is None:
-            return None
-        if estimator.rbm is not None:
-            raise ValueError(
-                "Both dbn and rbm are given, but rbm is for the network that is made "
-                "where dbn is None. Set one of them to None."
-            )
-        dbn, _ = unwrapped(estimator.dbn, "dbn", DBN)
-        check_fitted(dbn, "dbn")
-        return dbn
+        return unwrapped(estimator.dbn) if self.is_given(estimator) else None
 
     def is_given(self, estimator):
-        """Whether there is one."""
-        return self.given(estimator) is not None
+        """Whether there is one that is fitted."""
+        if None not in (estimator.dbn, estimator.rbm):
+            raise ValueError(
+                "Both dbn and rbm are given, but rbm is for the network that is made "
+                "where dbn is None. Set one of them to None: an unfitted dbn has an "
+                "rbm of its own."
+            )
+        return is_fitted(estimator.dbn, "dbn", DBN)
 
     def new(self, estimator, seed):
         """An unfitted one."""
-        return DBN(
-            estimator.hidden_layer_sizes,
-            rbm=estimator.rbm,
-            verbose=estimator.verbose,
-            random_state=seed,
-        )
+        return unfitted(estimator, "dbn", DBN(rbm=estimator.rbm), seed)
 
     def hidden(self, dbn, dtype):
         """The weights upwards, and hidden biases."""
@@ -85,34 +77,17 @@ class FromDBM:
         """
         if not self.is_given(estimator):
             return None
-        dbm = copy.copy(unwrapped(estimator.dbm, "dbm", DBM)[0])
+        dbm = copy.copy(unwrapped(estimator.dbm))
         vars(dbm).update(dbm._from_params(copy_params(dbm._read_params())))
         return dbm
 
     def is_given(self, estimator):
         """Whether there is one that is fitted."""
-        if estimator.dbm is None:
-            return False
-        dbm, frozen = unwrapped(estimator.dbm, "dbm", DBM)
-        if frozen:
-            check_fitted(dbm, "dbm")
-        return dbm.__sklearn_is_fitted__()
+        return is_fitted(estimator.dbm, "dbm", DBM)
 
     def new(self, estimator, seed):
         """An unfitted one."""
-        usual, sizes = DBM(verbose=estimator.verbose), estimator.hidden_layer_sizes
-        dbm = usual if estimator.dbm is None else clone(estimator.dbm)
-        own = layer_sizes(dbm.hidden_layer_sizes)
-        # As a fitted machine has sizes of its own, they would get lost in its clones.
-        if own not in map(layer_sizes, (sizes, usual.hidden_layer_sizes)):
-            raise ValueError(
-                f"dbm is not fitted, and has hidden_layer_sizes="
-                f"{dbm.hidden_layer_sizes}, but {type(estimator).__name__} would give "
-                f"it {sizes}. Set hidden_layer_sizes of the {type(estimator).__name__} "
-                "alone. To keep a machine fitted in a grid search or a clone, pass "
-                "sklearn.frozen.FrozenEstimator(dbm)."
-            )
-        return dbm.set_params(hidden_layer_sizes=sizes, random_state=seed)
+        return unfitted(estimator, "dbm", DBM(), seed)
 
     def hidden(self, dbm, dtype):
         """The layers of a mean-field update."""
@@ -126,24 +101,46 @@ class FromDBM:
         return Posterior(machine, BESIDE, FINE)
 
 
-def unwrapped(model, name, kind):
-    """The model within a `FrozenEstimator`, or as it is; and whether it was in one."""
-    frozen = isinstance(model, FrozenEstimator)
-    model = model.estimator if frozen else model
+def unwrapped(model):
+    """The model within a `FrozenEstimator`, or as it is."""
+    return model.estimator if isinstance(model, FrozenEstimator) else model
+
+
+def is_fitted(given, name, kind):
+    """Whether a model is given and fitted; one that is frozen has to be."""
+    if given is None:
+        return False
+    model = unwrapped(given)
     if not isinstance(model, kind):
         raise TypeError(
             f"{name} must be a {kind.__name__}, got {type(model).__name__}."
         )
-    return model, frozen
+    if model is not given:
+        check_is_fitted(
+            model,
+            msg=f"{name} is frozen, but not fitted: call its fit before "
+            "sklearn.frozen.FrozenEstimator.",
+        )
+    return model.__sklearn_is_fitted__()
 
 
-def check_fitted(model, name):
-    """Raise an error that says how a model stays fitted."""
-    check_is_fitted(
-        model,
-        msg=f"{name} must be fitted: call its fit first. To keep it so in a grid "
-        f"search or a clone, pass sklearn.frozen.FrozenEstimator({name}).",
-    )
+def unfitted(estimator, name, usual, seed):
+    """A model to be trained, like the one that is given under this name, or `usual`."""
+    given, sizes = getattr(estimator, name), estimator.hidden_layer_sizes
+    model = usual.set_params(verbose=estimator.verbose)
+    if given is not None:
+        model = clone(given)
+    own = layer_sizes(model.hidden_layer_sizes)
+    # As a fitted model has sizes of its own, they would get lost in its clones.
+    if own not in map(layer_sizes, (sizes, usual.hidden_layer_sizes)):
+        raise ValueError(
+            f"{name} is not fitted, and has hidden_layer_sizes="
+            f"{model.hidden_layer_sizes}, but {type(estimator).__name__} would give it "
+            f"{sizes}. Set hidden_layer_sizes of the {type(estimator).__name__} alone. "
+            "To keep a model fitted in a grid search or a clone, pass "
+            f"sklearn.frozen.FrozenEstimator({name})."
+        )
+    return model.set_params(hidden_layer_sizes=sizes, random_state=seed)
 
 
 def check_like(model, name, X_given, X):

@@ -1,5 +1,7 @@
 """Layer-by-layer training, for all that is made of restricted Boltzmann machines."""
 
+import math
+import os
 import tempfile
 from numbers import Integral
 
@@ -7,6 +9,7 @@ import numpy as np
 from sklearn import clone
 from sklearn.utils._param_validation import Interval
 
+from ._callbacks import Checkpoint
 from ._validation import draw_seed
 from .core.backend import Subset, by_blocks, float_dtype, zeros
 from .core.stack import raised
@@ -42,6 +45,8 @@ def new_machines(rbm, sizes, seed):
         prototypes = rbm
     else:
         prototypes = [BernoulliRBM() if rbm is None else rbm] * len(sizes)
+    for prototype, size in zip(prototypes, sizes, strict=True):
+        check_prototype(prototype, size)
     draws = np.random.RandomState(seed)
     return [
         clone(rbm).set_params(n_components=size, random_state=draw_seed(draws))
@@ -49,39 +54,54 @@ def new_machines(rbm, sizes, seed):
     ]
 
 
-def fit_layers(estimator, rbms, rows, sample_weight, given, context):
-    """Fit the machines to the rows, each to what those below it make of them.
-
-    `given` are the X and y that the callbacks see.
-    """
-    X, y = given
-    for index, rbm in enumerate(rbms):
-        below = features(rbms[:index], rows)
-        task = context.subcontext(task_name="layer")
-        with task.propagate_callback_context(rbm):
-            task.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
-            try:
-                rbm.fit(below, sample_weight=sample_weight)
-            except FloatingPointError as error:
-                raise FloatingPointError(
-                    f"In the pretraining of layer {index + 1} of {len(rbms)}, with the "
-                    f"parameters of rbm: {error}"
-                ) from error
-        task.call_on_fit_task_end(estimator=estimator, X=X, y=y)
-        del below  # before the next layer's are computed
-        if estimator.verbose:
-            report(type(estimator).__name__, rbm, index, len(rbms))
+def check_prototype(rbm, size):
+    """Raise an error unless `rbm` can be cloned for a layer of so many hidden units."""
+    if not isinstance(rbm, BernoulliRBM):
+        raise ValueError(
+            f"The machines in rbm must be restricted Boltzmann machines, such as "
+            f"BernoulliRBM, but one is {rbm!r}."
+        )
+    if rbm.n_components not in (size, type(rbm)().n_components):
+        raise ValueError(
+            f"rbm has n_components={rbm.n_components}, but its layer has {size} units "
+            "by hidden_layer_sizes. Set the sizes in hidden_layer_sizes alone."
+        )
+    refuse_checkpoints(rbm, "rbm")
 
 
-def report(name, rbm, index, n_layers):
-    """Print what was last measured of a layer's machine."""
+def refuse_checkpoints(part, name):
+    """Raise an error where a part of a fit would write checkpoints of its own."""
+    for callback in getattr(part, "_skl_callbacks", ()):
+        if isinstance(callback, Checkpoint):
+            raise TypeError(
+                f"A Checkpoint is set on what is given as {name}. Set it on the "
+                "estimator that is fitted: it saves the whole fit, with all layers."
+            )
+
+
+def fit_layers(fit, rbms, rows, sample_weight):
+    """Train machines as parts of a fit, each on what those below make of the rows."""
+
+    def train(rbm, below):
+        try:
+            rbm._fit_part(features(below, rows), sample_weight, fit)
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"In the pretraining of layer {len(below) + 1} of {len(rbms)}, with "
+                f"the parameters of rbm: {error}"
+            ) from error
+        if fit.estimator.verbose:
+            fit.print(f"Layer {len(below) + 1} of {len(rbms)}, {measured(rbm)}")
+
+    return fit.train_parts(rbms, train, "layer")
+
+
+def measured(rbm):
+    """The size of a layer's machine, and what was last measured of it, in words."""
     n_hidden, n_visible = rbm.components_.shape
     last = {name: values[-1] for name, values in rbm.history_.items() if values}
-    measured = ", ".join(f"{k} = {v:.4g}" for k, v in last.items())
-    print(
-        f"[{name}] Layer {index + 1} of {n_layers}, {n_visible} x {n_hidden}: "
-        f"{measured}"
-    )
+    numbers = ", ".join(f"{k} = {v:.4g}" for k, v in last.items())
+    return f"{n_visible} x {n_hidden}: {numbers}"
 
 
 def features(rbms, rows):
@@ -100,8 +120,32 @@ def computed(function, rows, dtype):
 
 def on_disk(shape, x):
     """Zeros like `x` in a file that is gone once it is no longer mapped."""
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, x.dtype, "w+", shape=shape)
+    n_bytes = math.prod(shape) * np.dtype(x.dtype).itemsize
+    try:
+        with tempfile.TemporaryFile() as file:
+            reserve(file, n_bytes)
+            return np.memmap(file, x.dtype, "r+", shape=shape)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"The features of a layer take {n_bytes:,} bytes on disk, where X is, but "
+            f"there is no room for them in {tempfile.gettempdir()!r}: {error}. Set the "
+            "environment variable TMPDIR to a folder with room",
+        ) from error
+
+
+def reserve(file, n_bytes):
+    """Make a file so long, and see that there is room: else to write ends the process.
+
+    A file that is merely extended takes no room until its pages are written to.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, n_bytes)
+        return
+    zeros_at_once = bytes(2**20)
+    while (left := n_bytes - file.tell()) > 0:
+        file.write(zeros_at_once[:left])
+    file.flush()
 
 
 def is_on_disk(X):

@@ -46,6 +46,7 @@ def check_rows(estimator, X, *, method, new=False, missing=False, any_range=Fals
         estimator=estimator,
         input_name="X",
     )
+    checked = as_numbers(checked)
     if not missing or sparse.issparse(checked):
         refuse_nan(estimator, checked, method, missing)
     if not new:
@@ -53,6 +54,19 @@ def check_rows(estimator, X, *, method, new=False, missing=False, any_range=Fals
     if not any_range:
         warn_out_of_range(estimator, checked)
     return checked
+
+
+def as_numbers(X):
+    """Rows of Python objects, such as None for a missing entry, as numbers.
+
+    scikit-learn converts arrays of objects. What becomes one only in its hands, as a
+    list or a data frame of categories may, it leaves so, with NaN unseen.
+    """
+    if X.dtype != object:
+        return X
+    X = X.astype(np.float64)
+    assert_all_finite(X, allow_nan=True, input_name="X")
+    return X
 
 
 def reference(estimator):
@@ -72,18 +86,24 @@ def refuse_without_dispatch(estimator):
 
 
 def refuse_nan(estimator, X, method, missing):
-    """Raise an error that says what to do about missing entries."""
-    try:
-        assert_all_finite(X, input_name="X")
-    except ValueError as error:
-        name = f"{type(estimator).__name__}.{method}"
+    """Raise an error that says what to do about missing entries, if there are any.
+
+    Also where scikit-learn is told to assume that there are none.
+    """
+    if not has_nan(X.data[:, None] if sparse.issparse(X) else X):
+        return
+    name = type(estimator).__name__
+    if missing:
         raise ValueError(
-            f"Input X contains NaN. {name} takes missing entries only in dense arrays: "
-            "call X.toarray()."
-            if missing
-            else f"Input X contains NaN. {name} takes complete rows: fill the missing "
-            "entries first, for example with BernoulliRBM.impute."
-        ) from error
+            f"Input X contains NaN. {name}.{method} takes missing entries only in "
+            "dense arrays: call X.toarray()."
+        )
+    # What is fitted can fill entries by itself.
+    fills = hasattr(estimator, "impute") and method not in {"fit", "partial_fit"}
+    raise ValueError(
+        f"Input X contains NaN. {name}.{method} takes complete rows: fill the missing "
+        f"entries first, for example with {name if fills else 'BernoulliRBM'}.impute."
+    )
 
 
 def refuse_empty_columns(estimator, X, mass):
@@ -145,7 +165,8 @@ def check_hidden(estimator, H):
     check_same_namespace(
         H, estimator, attribute=reference(estimator), method="inverse_transform"
     )
-    H = check_array(H, accept_sparse="csr", dtype="numeric", input_name="X")
+    H = as_numbers(check_array(H, accept_sparse="csr", dtype="numeric", input_name="X"))
+    refuse_nan(estimator, H, "inverse_transform", missing=False)
     n_hidden = estimator._n_features_out
     if H.shape[1] != n_hidden:
         raise ValueError(

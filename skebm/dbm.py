@@ -1,18 +1,16 @@
 """Deep Boltzmann machines."""
 
-from itertools import pairwise
 from numbers import Integral, Real
 from typing import NamedTuple
 
-import numpy as np
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.validation import check_is_fitted
 
 from ._base import BoltzmannMachineBase
+from ._fitting import Call
+from ._layers import LayeredTransformer, side_by_side
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
 from ._warnings import warn
@@ -82,7 +80,7 @@ class Posterior:
             )
 
 
-class DBM(BoltzmannMachineBase):
+class DBM(LayeredTransformer, BoltzmannMachineBase):
     """Deep Boltzmann machine: binary units in a visible and several hidden layers.
 
     There are weights between neighbouring layers only, in both directions:
@@ -238,8 +236,7 @@ class DBM(BoltzmannMachineBase):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from skebm import DBM, BernoulliRBM
+    >>>     >>> from skebm import DBM, BernoulliRBM
     >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]] * 25)
     >>> rbm = BernoulliRBM(n_iter=100)
     >>> dbm = DBM((3, 2), rbm=rbm, n_iter=100, random_state=0).fit(X)
@@ -356,7 +353,8 @@ class DBM(BoltzmannMachineBase):
         FloatingPointError
             If parameters become infinite or NaN: a learning rate is too high.
         """
-        return self._train(X, y, sample_weight, "fit")
+        going_on = self.warm_start and self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, Call("fit", going_on))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -390,74 +388,20 @@ class DBM(BoltzmannMachineBase):
         FloatingPointError
             If the parameters become infinite or NaN. They stay as they were before.
         """
-        return self._train(X, y, sample_weight, "partial_fit")
+        call = Call("partial_fit", self.__sklearn_is_fitted__())
+        return self._train(X, y, sample_weight, call)
 
-    def _n_layers_to_pretrain(self):
-        return len(self._hidden_sizes()) if self.pretrain else 0
+    def _pretrains(self):
+        return self.pretrain
 
-    def _pretrain(self, given, rows, sample_weight, seed, context):
-        """Params of the machine that is made of one for each layer."""
-        for rbm in self.rbm if isinstance(self.rbm, list) else []:
-            if not isinstance(rbm, BernoulliRBM):
-                raise ValueError(
-                    f"The machines in rbm must be BernoulliRBM, but one is {rbm!r}."
-                )
-        rbms = new_machines(self.rbm, self._hidden_sizes(), seed)
+    def _pretrain(self, fit, X, sample_weight):
+        rbms = new_machines(self.rbm, self._hidden_sizes(), fit.seed)
         for rbm, n_copies in zip(rbms, copies(len(rbms)), strict=True):
             rbm._copies = n_copies
-        fit_layers(self, rbms, rows, sample_weight, given, context)
-        return composed([rbm._read_params() for rbm in rbms])
+        fit_layers(fit, fit.call.parts(rbms), X, sample_weight)
 
-    def transform(self, X, layer=None):
-        """Compute the probabilities of hidden units by mean field.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, as visible units.
-        layer : int or "all", default=None
-            Which hidden layer, where 1 is the first; None is the top one. "all" puts
-            all of them side by side, from below. For other layers than the top one, the
-            output is an array: names of features are those of the top layer.
-
-        Returns
-        -------
-        H : ndarray of shape (n_samples, n_units)
-            Probabilities that hidden units are 1, as :meth:`mean_field` finds them.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer, or if `set_output` asks for a data frame of
-            others than the top one.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If mean field does not converge for some rows.
-        """
-        check_is_fitted(self)
-        n_layers = len(self.components_)
-        if layer is None:
-            layer = n_layers
-        if layer == "all":
-            chosen = slice(1, None)
-        elif isinstance(layer, str):
-            raise ValueError(
-                f'layer must be None, "all" or a number from 1 to {n_layers}, got '
-                f"{layer!r}."
-            )
-        else:
-            check_scalar(layer, "layer", Integral, min_val=1, max_val=n_layers)
-            chosen = slice(layer, layer + 1)
-        as_frame = _get_output_config("transform", self)["dense"] != "default"
-        if as_frame and layer != n_layers:
-            raise ValueError(
-                "set_output asks for a data frame, and there are names for the units "
-                "of the top layer alone. Take the others from mean_field(X).layers, or "
-                'set the output back by set_output(transform="default").'
-            )
-        return self._posterior(X, "transform", chosen, FINE)[0]
+    def _composed(self, parts):
+        return composed([rbm._read_params() for rbm in parts]) if parts else None
 
     def mean_field(self, X, *, max_iter=FINE.max_steps, tol=FINE.tol):
         """Approximate the posterior of the hidden units, given the rows.
@@ -492,8 +436,7 @@ class DBM(BoltzmannMachineBase):
 
         Examples
         --------
-        >>> import numpy as np
-        >>> from skebm import DBM
+        >>>         >>> from skebm import DBM
         >>> X = np.array([[0, 0, 1], [1, 1, 0]] * 50)
         >>> dbm = DBM((3, 2), random_state=0).fit(X)
         >>> found = dbm.mean_field(X)
@@ -504,9 +447,15 @@ class DBM(BoltzmannMachineBase):
         check_scalar(tol, "tol", Real, min_val=0)
         rule = Inference(max_iter, tol)
         beside, n_iter, change = self._posterior(X, "mean_field", slice(1, None), rule)
-        ends = np.cumsum([0, *(W.shape[0] for W in self.components_)]).tolist()
-        layers = [beside[:, a:b] for a, b in pairwise(ends)]
+        layers = side_by_side(beside, self._fitted_hidden_sizes())
         return MeanField(layers, n_iter, change, change <= tol)
+
+    def _fitted_hidden_sizes(self):
+        return [W.shape[0] for W in self.components_]
+
+    def _hidden_probabilities(self, X, chosen):
+        above = slice(chosen.start + 1, chosen.stop + 1)
+        return self._posterior(X, "transform", above, FINE)[0]
 
     def _posterior(self, X, method, chosen, rule):
         """Layers of the posterior side by side; the most steps; the largest change."""

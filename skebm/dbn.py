@@ -1,48 +1,33 @@
 """Deep belief networks."""
 
-import copy
-import functools
 from numbers import Integral, Real
 
-import numpy as np
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
 )
 from sklearn.utils import check_scalar
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._callbacks import CallbackSupportMixin
-from ._stacking import (
-    HIDDEN_LAYER_SIZES,
-    features,
-    fit_layers,
-    layer_sizes,
-    new_machines,
-)
-from ._validation import (
-    check_rows,
-    check_states,
-    check_weights,
-    draw_seed,
-    record_features,
-)
-from ._warnings import warn
+from ._fitting import Call, Fit, Trainable
+from ._layers import LayeredTransformer
+from ._machine_epochs import joined_histories
+from ._stack_epochs import LayerByLayer, Run, WakeSleep, stack_of
+from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
+from ._validation import check_rows, check_states, check_weights, draw_seed
 from .core import stack as belief
 from .core.backend import by_blocks, float_dtype, namespace
-from .core.machine import Machine, Params
 from .core.streams import Purpose, stream
-from .core.training import Diverged
+from .rbm import BernoulliRBM
 
 
 class DBN(
-    CallbackSupportMixin,
+    LayeredTransformer,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    BaseEstimator,
+    Trainable,
 ):
     """Deep belief network: a stack of restricted Boltzmann machines.
 
@@ -91,6 +76,12 @@ class DBN(
         Weights between the features and the first hidden layer, upwards.
     n_up_down_iter_ : int
         Number of passes of wake-sleep since training began.
+    n_iter_ : int
+        Number of epochs since training began, of all machines and of wake-sleep.
+    history_ : dict of lists of float
+        One number per epoch for each quantity, those of the machines from below and
+        then those of wake-sleep: "layer", which is 0 for wake-sleep, and what
+        :class:`BernoulliRBM` measures; of wake-sleep, "reconstruction_error" alone.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -119,7 +110,7 @@ class DBN(
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
-        "rbm": [HasMethods(["fit", "transform", "inverse_transform"]), list, None],
+        "rbm": [BernoulliRBM, list, None],
         "up_down_iter": [Interval(Integral, 0, None, closed="left")],
         "up_down_learning_rate": [Interval(Real, 0, None, closed="neither")],
         "up_down_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
@@ -181,46 +172,7 @@ class DBN(
         FloatingPointError
             If parameters become infinite or NaN: a learning rate is too high.
         """
-        rows = check_rows(self, X, method="fit", new=True, any_range=True)
-        seed = draw_seed(self.random_state)
-        rbms = new_machines(self.rbm, layer_sizes(self.hidden_layer_sizes), seed)
-        context = self._init_callback_context(max_subtasks=len(rbms) + 1)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        fit_layers(self, rbms, rows, sample_weight, (X, y), context)
-        generative, n_passes = None, 0
-        all_passes = context.subcontext(
-            task_name="wake-sleep", max_subtasks=self.up_down_iter
-        )
-        all_passes.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        stop = False
-        try:
-            while n_passes < self.up_down_iter and not stop:
-                task = all_passes.subcontext(task_name="epoch")
-                task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-                rbms, generative = self._up_down(
-                    rbms, generative, rows, sample_weight, n_passes, seed
-                )
-                n_passes += 1
-                stop = task.call_on_fit_task_end(
-                    estimator=self,
-                    X=X,
-                    y=y,
-                    reconstruction_attributes=functools.partial(
-                        self._attributes, rbms, generative, n_passes, seed
-                    ),
-                )
-        except KeyboardInterrupt:
-            warn(
-                f"Wake-sleep interrupted by user after {n_passes} passes: the machines "
-                "and these are kept.",
-            )
-        all_passes.call_on_fit_task_end(estimator=self, X=X, y=y)
-        record_features(self, X)
-        vars(self).update(self._attributes(rbms, generative, n_passes, seed))
-        context.call_on_fit_task_end(
-            estimator=self, X=X, y=y, reconstruction_attributes={}
-        )
-        return self
+        return self._train(X, y, sample_weight, Call("fit"))
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -253,29 +205,61 @@ class DBN(
         FloatingPointError
             If parameters become infinite or NaN. They stay as they were before.
         """
-        new = not self.__sklearn_is_fitted__()
-        rows = check_rows(self, X, method="partial_fit", new=new, any_range=True)
-        if new:
-            seed, generative, n_passes = draw_seed(self.random_state), None, 0
-            rbms = new_machines(self.rbm, layer_sizes(self.hidden_layer_sizes), seed)
-        else:
+        call = Call("partial_fit", self.__sklearn_is_fitted__())
+        return self._train(X, y, sample_weight, call)
+
+    def _train(self, X_given, y, sample_weight, call):
+        going_on, passes = call.going_on, call.method == "partial_fit"
+        rows = check_rows(
+            self, X_given, method=call.method, new=not going_on, any_range=True
+        )
+        rows = call.rows(rows)
+        dtype = float_dtype(self.components_ if going_on else rows)
+        weights = check_weights(sample_weight, rows, dtype)
+        seed = call.seed(self)
+        if going_on:
             self._check_sizes()
-            # Training replaces the arrays of a machine, and so not those of a copy.
-            seed, rbms = self._seed, [copy.copy(rbm) for rbm in self.rbms_]
-            generative, n_passes = self.generative_components_, self.n_up_down_iter_
-        if generative is not None:
-            rbms, generative = self._up_down(
-                rbms, generative, rows, sample_weight, n_passes, seed
-            )
-            vars(self).update(self._attributes(rbms, generative, n_passes + 1, seed))
-            return self
-        for index, rbm in enumerate(rbms):
-            below = features(rbms[:index], rows)
-            rbm.partial_fit(below, sample_weight=sample_weight)
-        if new:
-            record_features(self, X)
-        vars(self).update(self._attributes(rbms, None, n_passes, seed))
+            rbms = self.rbms_
+        else:
+            sizes = layer_sizes(self.hidden_layer_sizes)
+            rbms = call.parts(new_machines(self.rbm, sizes, seed))
+        with Fit(
+            self,
+            X_given,
+            y,
+            call,
+            seed=seed,
+            data=(rows, weights),
+            n_tasks=1 if passes else len(rbms) + 1,
+        ) as fit:
+            if passes:
+                fit.train(self._pass(rbms, rows, seed, sample_weight, weights))
+            else:
+                fit_layers(fit, rbms, rows, sample_weight)
+                run = call.carried() or Run(fit.parts)
+                rates = [self.up_down_learning_rate] * self.up_down_iter
+                stage = WakeSleep(self, rates, run, rows, seed, weights)
+                fit.train(stage, "wake-sleep")
+            fit.end()
         return self
+
+    def _pass(self, rbms, rows, seed, sample_weight, weights):
+        """The stage of partial_fit, which has a single epoch."""
+        rates, run = [self.up_down_learning_rate], Run(rbms)
+        if self.__sklearn_is_fitted__():
+            untied, n_passes = self.generative_components_, self.n_up_down_iter_
+            run = Run(rbms, untied, self._up_down_history, n_passes)
+        if run.generative is None:
+            return LayerByLayer(self, rates, run, rows, seed, sample_weight)
+        return WakeSleep(self, rates, run, rows, seed, weights)
+
+    def _up_down_settings(self, seed):
+        return belief.UpDown(
+            self.up_down_gibbs_steps, self.batch_size, self.shuffle, seed
+        )
+
+    def _attributes_of_parts(self, parts, seed):
+        return self._attributes(Run(parts), seed) if parts else {}
 
     def _check_sizes(self):
         sizes = [rbm.components_.shape[0] for rbm in self.rbms_]
@@ -286,62 +270,31 @@ class DBN(
                 "to change the sizes, call fit."
             )
 
-    def _up_down(self, rbms, generative, rows, sample_weight, epoch, seed):
-        """Machines and weights downwards after a pass of wake-sleep."""
-        dtype = float_dtype(rbms[0].components_)
-        stack = _stack(rbms, generative, dtype)
-        settings = belief.UpDown(
-            self.up_down_gibbs_steps, self.batch_size, self.shuffle, seed
-        )
-        weights = check_weights(sample_weight, rows, dtype)
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                stack = belief.up_down_epoch(
-                    stack, rows, weights, self.up_down_learning_rate, epoch, settings
-                )
-        except Diverged:
-            raise FloatingPointError(
-                f"DBN diverged in pass {epoch + 1} of wake-sleep: its parameters are "
-                "no longer finite. Lower up_down_learning_rate "
-                f"({self.up_down_learning_rate:g}), and see that X lies in [0, 1]."
-            ) from None
-        rbms = [copy.copy(rbm) for rbm in rbms]
-        pairs = zip(rbms[:-1], stack.recognition, stack.generative, strict=True)
-        for rbm, upward, downward in pairs:
-            biases = (downward.params.biases[0], upward.params.biases[1])
-            learnt = Params(upward.params.weights, biases)
-            vars(rbm).update(rbm._from_params(learnt))
-        vars(rbms[-1]).update(rbms[-1]._from_params(stack.top.params))
-        if self.verbose:
-            print(f"[DBN] Wake-sleep, pass {epoch + 1}")
-        return rbms, [machine.params.weights[0].T for machine in stack.generative]
-
-    def _attributes(self, rbms, generative, n_passes, seed):
-        """What has been learnt as fitted attributes."""
+    def _attributes(self, run, seed):
+        """The run as fitted attributes."""
         return {
-            "rbms_": rbms,
-            "generative_components_": generative,
-            "n_up_down_iter_": n_passes,
+            "rbms_": run.rbms,
+            "generative_components_": run.generative,
+            "n_up_down_iter_": run.n_passes,
+            "_up_down_history": run.history,
             "_seed": seed,
         }
 
-    def transform(self, X):
-        """Compute the probabilities of the units of the top hidden layer.
+    def _fitted_hidden_sizes(self):
+        return [rbm.components_.shape[0] for rbm in self.rbms_]
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, as visible units.
-
-        Returns
-        -------
-        H : ndarray of shape (n_samples, n_top)
-            Probabilities that the top hidden units are 1, from the probabilities of
-            each layer given those of the one below.
-        """
+    def _hidden_probabilities(self, X, chosen):
         X, stack = self._stack_for(X, "transform")
         machines = (*stack.recognition, stack.top)
-        return by_blocks(lambda v: belief.raised(machines, v), X, float_dtype(X))
+
+        def up(v):
+            layers = [
+                belief.raised(machines[: index + 1], v)
+                for index in range(chosen.start, chosen.stop)
+            ]
+            return namespace(v).concat(layers, axis=1)
+
+        return by_blocks(up, X, float_dtype(X))
 
     def inverse_transform(self, X):
         """Compute the probabilities that the visible units are 1, given top ones.
@@ -540,7 +493,7 @@ class DBN(
         return X, self._stack(float_dtype(X))
 
     def _stack(self, dtype):
-        return _stack(self.rbms_, self.generative_components_, dtype)
+        return stack_of(self.rbms_, self.generative_components_, dtype)
 
     @property
     def components_(self):
@@ -552,6 +505,32 @@ class DBN(
             Those of the lowest machine.
         """
         return self.rbms_[0].components_
+
+    @property
+    def history_(self):
+        """Give what was measured of all epochs, as columns of a table.
+
+        Returns
+        -------
+        history : dict of lists of float
+            One number per epoch for each quantity: the epochs of the machines, from
+            below, and then those of wake-sleep. "layer" is the number of the layer, 0
+            for wake-sleep; the others are those of :attr:`BernoulliRBM.history_`, NaN
+            where one was not measured.
+        """
+        parts = [(k, rbm.history_) for k, rbm in enumerate(self.rbms_, start=1)]
+        return joined_histories([*parts, (0, self._up_down_history)])
+
+    @property
+    def n_iter_(self):
+        """Give the number of epochs since training began, of all layers.
+
+        Returns
+        -------
+        n_iter : int
+            Those of the machines, and those of wake-sleep.
+        """
+        return sum(rbm.n_iter_ for rbm in self.rbms_) + self.n_up_down_iter_
 
     @property
     def _n_features_out(self):
@@ -566,16 +545,3 @@ class DBN(
         tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _stack(rbms, generative_components, dtype):
-    """The core's stack, as the fitted attributes are now."""
-    *lower, top = (rbm._machine(dtype) for rbm in rbms)
-    generative = lower
-    if generative_components is not None:
-        generative = []
-        for machine, components in zip(lower, generative_components, strict=True):
-            W = namespace(components).astype(components.T, dtype, copy=False)
-            params = Params((W,), machine.params.biases)
-            generative.append(Machine(machine.units, params))
-    return belief.Stack(tuple(lower), tuple(generative), top)

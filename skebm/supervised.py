@@ -7,7 +7,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_y
 
 from ._classifier import FineTunedClassifier
-from ._fine_tuned import FineTunedNetwork, Targets, goes_in_batches, network_fields
+from ._fine_tuned import FineTunedNetwork, goes_in_batches, network_fields
+from ._network_epochs import Targets
 from ._origins import FromDBM, FromDBN
 from .core.network import Identity, Network, squared_error
 

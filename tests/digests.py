@@ -41,12 +41,16 @@ def rbm(**params):
     return BernoulliRBM(**{"n_components": 8, "n_iter": 3, "random_state": 0, **params})
 
 
+def layer(**params):
+    return BernoulliRBM(**{"n_iter": 3, **params})
+
+
 def dbn(sizes=(8, 5), **params):
-    return DBN(sizes, **{"rbm": rbm(), "random_state": 0, **params})
+    return DBN(sizes, **{"rbm": layer(), "random_state": 0, **params})
 
 
 def dbm(sizes=(8, 5), **params):
-    params = {"rbm": rbm(n_iter=2), "n_gibbs_steps": 2, "n_iter": 3, **params}
+    params = {"rbm": layer(n_iter=2), "n_gibbs_steps": 2, "n_iter": 3, **params}
     return DBM(sizes, **{"random_state": 0, **params})
 
 
@@ -107,12 +111,12 @@ def cases():
     for name, params in NETWORKS.items():
         params = {"max_iter": 3, "random_state": 0, **params}
         for model in (
-            DBNClassifier((8, 5), rbm=rbm(), **params),
+            DBNClassifier((8, 5), rbm=layer(), **params),
             DBMClassifier((8, 5), dbm=dbm(), **params),
-            DBNRegressor((8, 5), rbm=rbm(), **params),
+            DBNRegressor((8, 5), rbm=layer(), **params),
         ):
             yield f"{type(model).__name__}, {name}", model, ROWS, LABELS, weights + 1
-    binary = DBNClassifier(8, rbm=rbm(), max_iter=3, random_state=0)
+    binary = DBNClassifier(8, rbm=layer(), max_iter=3, random_state=0)
     yield "classifier, two classes", binary, ROWS, LABELS > 4, None
     yield "classifier, several", binary, ROWS, np.eye(10, dtype=int)[LABELS], None
 

@@ -1,10 +1,4 @@
-"""Callbacks: what they see, that they stop a fit, and that none is lost when killed."""
-
-import copy
-import multiprocessing
-import pickle
-import signal
-import time
+"""Callbacks: what they see, and that they stop a fit."""
 
 import numpy as np
 import pytest
@@ -20,7 +14,6 @@ from skebm import (
     DBM,
     DBN,
     BernoulliRBM,
-    Checkpoint,
     DBMClassifier,
     DBNClassifier,
     HistoryMonitor,
@@ -36,30 +29,13 @@ def rbm_of(**params):
     return BernoulliRBM(**{"n_components": 8, "n_iter": 6, "random_state": 0, **params})
 
 
+def layers_of(**params):
+    return BernoulliRBM(**{"n_iter": 2, **params})
+
+
 def dbm_of(**params):
-    params = {"n_gibbs_steps": 1, **params}
-    return DBM(
-        (8, 6), rbm=rbm_of(n_iter=2), **{"n_iter": 6, "random_state": 0, **params}
-    )
-
-
-def arrays(machine):
-    """Parameters and chains."""
-    params, chains = machine._read_params(), machine._read_chains()
-    return [x for group in (*params, chains) for x in group if x is not None]
-
-
-def assert_same_fit(one, other):
-    """All that a fit leaves, bit for bit, also what further training starts from."""
-    assert one.history_ == other.history_
-    names = set(vars(one)) - {"_skl_callbacks"}
-    assert names == set(vars(other)) - {"_skl_callbacks"}
-    for further in (False, True):
-        if further:
-            for machine in (one, other):
-                machine.set_params(early_stopping=False).partial_fit(digits()[0][:50])
-        for x, y in zip(arrays(one), arrays(other), strict=True):
-            assert_array_equal(x, y)
+    params = {"n_gibbs_steps": 1, "rbm": layers_of(), **params}
+    return DBM((8, 6), **{"n_iter": 6, "random_state": 0, **params})
 
 
 class Watch:
@@ -139,149 +115,11 @@ def test_progress_bar(capsys):
     assert "BernoulliRBM" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {},
-        {"momentum": 0.5, "algorithm": "cd", "shuffle": False},
-        {"early_stopping": True, "n_iter_no_change": 2, "learning_rate": 1.0},
-        {"warm_start": True},
-        {"algorithm": "pt"},
-    ],
-)
-@pytest.mark.parametrize("kind", ["rbm", "rbm with gaps", "dbm"])
-def test_resumed_fit_is_the_same_bit_for_bit(params, kind, tmp_path):
-    X, _ = digits()
-    if kind == "rbm with gaps":
-        X[::2, 10:30] = np.nan
-    checkpoint = Checkpoint(tmp_path / "rbm", every=4)
-    if kind == "dbm":
-        # Contrastive divergence is for one hidden layer.
-        rbm = dbm_of(**{k: v for k, v in params.items() if v != "cd"})
-    else:
-        rbm = rbm_of(**params)
-    if "warm_start" in params:
-        rbm.fit(X)
-    whole = pickle.loads(pickle.dumps(rbm)).fit(X)
-    rbm.set_callbacks(checkpoint).fit(X)
-    saved = checkpoint.load()
-    begun = 6 if "warm_start" in params else 0
-    assert saved.n_iter_ == begun + 4 * ((whole.n_iter_ - begun) // 4)
-    assert saved.transform(X).shape == (300, 6 if kind == "dbm" else 8)
-    assert_same_fit(checkpoint.resume(X), whole)
-
-
-def test_a_loaded_model_may_learn_from_other_rows(tmp_path):
-    X, _ = digits()
-    checkpoint = Checkpoint(tmp_path / "rbm")
-    rbm_of().set_callbacks(checkpoint).fit(X)
-    with pytest.raises(ValueError, match=r"same rows.*partial_fit"):
-        checkpoint.resume(X[::-1])
-    with pytest.raises(ValueError, match="same rows"):
-        checkpoint.resume(X, sample_weight=np.arange(300.0))
-    loaded = checkpoint.load().partial_fit(X[:100])
-    assert loaded.n_iter_ == 7
-    assert not hasattr(loaded, "_unfinished")
-
-
-def test_files_that_are_no_checkpoints(tmp_path):
-    X, _ = digits()
-    checkpoint = Checkpoint(tmp_path / "rbm")
-    with pytest.raises(FileNotFoundError):
-        checkpoint.load()
-    checkpoint.path.write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(ValueError, match="not a checkpoint"):
-        checkpoint.load()
-    rbm_of().set_callbacks(checkpoint).fit(X)
-    whole = checkpoint.path.read_bytes()
-    for damaged in (whole[:-1], whole[:40], whole[:-1] + b"x"):
-        checkpoint.path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="damaged"):
-            checkpoint.resume(X)
-    checkpoint.path.write_bytes(b"")
-    with pytest.raises(ValueError, match="not a checkpoint"):
-        checkpoint.load()
-
-
-def test_a_write_that_fails_leaves_the_checkpoint_before(tmp_path, monkeypatch):
-    X, _ = digits()
-    checkpoint = Checkpoint(tmp_path / "rbm")
-    rbm_of(n_iter=2).set_callbacks(checkpoint).fit(X)
-
-    def full(*args):
-        raise OSError("No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("skebm._callbacks.os.fsync", full)
-        with pytest.raises(OSError, match="No space"):
-            rbm_of().set_callbacks(checkpoint).fit(X)
-    assert checkpoint.load().n_iter_ == 2
-
-
-def test_bad_arguments_before_anything_is_done(tmp_path):
-    with pytest.raises(ValueError, match="every"):
-        Checkpoint(tmp_path / "rbm", every=0)
-    rbm = rbm_of().set_callbacks(Checkpoint(tmp_path / "none" / "rbm"))
-    with pytest.raises(FileNotFoundError, match="make it first"):
-        rbm.fit(digits()[0])
-    assert not hasattr(rbm, "n_iter_")
-
-
-LONG = {"n_iter": 300, "n_gibbs_steps": 2, "momentum": 0.5}
-
-
-def deep():
-    return dbm_of(n_iter=100, momentum=0.5)
-
-
-def shallow():
-    return rbm_of(**LONG)
-
-
-def fit_or_resume(folder, begun, model):
-    """The work of a process that gets killed."""
-    X, _ = digits()
-    checkpoint = Checkpoint(folder / "rbm", every=2)
-    begun.set()
-    if checkpoint.path.exists():
-        rbm = checkpoint.resume(X)
-    else:
-        rbm = model().set_callbacks(checkpoint).fit(X)
-    (folder / "unseen").write_bytes(pickle.dumps(rbm.set_callbacks()))
-    (folder / "unseen").rename(folder / "result")
-
-
-@pytest.mark.parametrize("model", [shallow, deep])
-def test_killed_at_random_moments_and_resumed(tmp_path, model):
-    """20 times by SIGKILL, and each fit ends as one in peace. It may take several."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["skebm", __name__])
-    rng, n_killed, result = np.random.default_rng(), 0, tmp_path / "result"
-    expected = model().fit(digits()[0])
-    while n_killed < 20 or (tmp_path / "rbm").exists():
-        begun = context.Event()
-        process = context.Process(target=fit_or_resume, args=(tmp_path, begun, model))
-        process.start()
-        assert begun.wait(60)
-        if n_killed < 20:
-            time.sleep(rng.uniform(0.0, 0.1))
-            process.kill()
-        process.join()
-        n_killed += process.exitcode == -signal.SIGKILL
-        if result.exists():
-            resumed = pickle.loads(result.read_bytes())
-            assert_same_fit(resumed, copy.deepcopy(expected))
-            result.unlink()
-            (tmp_path / "rbm").unlink()
-        else:
-            assert process.exitcode == -signal.SIGKILL
-
-
 def test_tasks_of_a_stack_and_of_what_is_fine_tuned():
     """A task per layer, with that machine's epochs in it where callbacks go down."""
     X, y = digits()
     inner, outer = HistoryMonitor(), Watch()
-    dbn = DBN((6, 4), rbm=rbm_of(n_iter=2).set_callbacks(inner), up_down_iter=2)
+    dbn = DBN((6, 4), rbm=layers_of().set_callbacks(inner), up_down_iter=2)
     dbn.set_callbacks(outer).fit(X)
     names = [name for kind, name in outer.tasks[1:-1] if kind == "end"]
     assert names == ["layer", "layer", "epoch", "epoch", "wake-sleep", "fit"]
@@ -289,7 +127,7 @@ def test_tasks_of_a_stack_and_of_what_is_fine_tuned():
     rows = [row for log in inner.get_logs(select="all") for row in log.data]
     assert len(rows) == 4
     monitor, outer = HistoryMonitor(), Watch()
-    net = DBNClassifier(6, max_iter=3, rbm=rbm_of(n_iter=2), random_state=0, tol=0.0)
+    net = DBNClassifier(6, max_iter=3, rbm=layers_of(), random_state=0, tol=0.0)
     with pytest.warns(ConvergenceWarning):
         net.set_callbacks(outer, monitor).fit(X, y)
     names = [name for kind, name in outer.tasks[1:-1] if kind == "end"]
@@ -328,7 +166,7 @@ def test_as_many_layers_are_announced_as_are_pretrained(pretrain, n):
 
 def test_a_callback_stops_wake_sleep_and_fine_tuning():
     X, y = digits()
-    dbn = DBN(6, rbm=rbm_of(n_iter=1), up_down_iter=9).set_callbacks(
+    dbn = DBN(6, rbm=layers_of(n_iter=1), up_down_iter=9).set_callbacks(
         Watch(stop_after=3)
     )
     assert dbn.fit(X).n_up_down_iter_ == 2  # after the layer
@@ -339,7 +177,7 @@ def test_a_callback_stops_wake_sleep_and_fine_tuning():
 def test_fine_tuning_of_a_deep_machine_is_followed():
     X, y = digits()
     outer, inner = Watch(), Watch()
-    dbm = DBM(rbm=rbm_of(n_iter=1), n_iter=2).set_callbacks(inner)
+    dbm = DBM(rbm=layers_of(n_iter=1), n_iter=2).set_callbacks(inner)
     net = DBMClassifier((6, 4), dbm=dbm, max_iter=2, learning_rate_schedule="linear")
     net.set_callbacks(outer).fit(X, y)
     names = [name for kind, name in outer.tasks[1:-1] if kind == "end"]
@@ -350,14 +188,43 @@ def test_fine_tuning_of_a_deep_machine_is_followed():
 
 def test_bars_of_a_stack(capsys):
     pytest.importorskip("rich")
-    DBN((6, 4), rbm=rbm_of(n_iter=2)).set_callbacks(ProgressBar()).fit(digits()[0])
+    DBN((6, 4), rbm=layers_of()).set_callbacks(ProgressBar()).fit(digits()[0])
     printed = capsys.readouterr().out
     assert "DBN" in printed
     assert "BernoulliRBM" in printed
 
 
-def test_checkpoints_are_of_machines(tmp_path):
-    checkpoint = Checkpoint(tmp_path / "rbm")
-    for kind in (DBN, DBNClassifier, DBMClassifier):
-        with pytest.raises(TypeError, match="set it on the machine"):
-            kind(6).set_callbacks(checkpoint).fit(*digits())
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_callback_stops_the_layers_of_a_stack(stop_after):
+    """What is stopped after a layer has those up to it, and no epochs of its own."""
+    X, y = digits()
+    sizes, rbm = (8, 6, 4), layers_of(n_iter=1)
+    kept = sizes[:stop_after]
+    watch = Watch(stop_after)
+    dbn = DBN(sizes, rbm=rbm, up_down_iter=2, random_state=0).set_callbacks(watch)
+    assert [m.n_components for m in dbn.fit(X).rbms_] == list(kept)
+    assert dbn.n_up_down_iter_ == 0
+    dbm = DBM(sizes, rbm=rbm, n_iter=2).set_callbacks(Watch(stop_after)).fit(X)
+    assert [len(b) for b in dbm.intercepts_[1:]] == list(kept)
+    assert dbm.n_iter_ == 0
+    net = DBNClassifier(sizes, rbm=rbm, max_iter=2).set_callbacks(Watch(1)).fit(X, y)
+    assert net.n_iter_ == 0
+    assert_array_equal(net.coefs_[0], net.dbn_.rbms_[0].components_.T)
+
+
+def test_history_of_a_stack_and_of_its_monitor():
+    """A row for each epoch, of all layers; wake-sleep has an error of its own."""
+    X, _ = digits()
+    monitor = HistoryMonitor()
+    dbn = DBN((8, 6), rbm=layers_of(n_iter=3), up_down_iter=2, random_state=0)
+    history = dbn.set_callbacks(monitor).fit(X).history_
+    assert dbn.n_iter_ == 8
+    assert {len(values) for values in history.values()} == {8}
+    assert history["layer"] == [1, 1, 1, 2, 2, 2, 0, 0]
+    second = dbn.rbms_[1].history_["pseudo_log_likelihood"]
+    assert history["pseudo_log_likelihood"][3:6] == second
+    assert np.isnan(history["pseudo_log_likelihood"][6:]).all()
+    seen = [row["reconstruction_error"] for row in monitor.get_logs().data]
+    assert seen == history["reconstruction_error"][6:]
+    error = np.mean((dbn.inverse_transform(dbn.transform(X)) - X) ** 2)
+    assert 0.5 * error < seen[-1] < 2.0 * error

@@ -540,18 +540,20 @@ def test_interruption_keeps_the_epochs_done(monkeypatch, after):
         with pytest.raises(KeyboardInterrupt):
             dbm.fit(patterns())
         assert vars(dbm).keys() == vars(clone(dbm)).keys()
-    elif after == 2:  # of the first layer; the others follow
-        with pytest.warns(UserWarning, match="after 2 epochs"):
+    elif after == 2:  # of the first layer: no other is begun
+        with pytest.warns(UserWarning, match="layer 1 of 2, after 2 of 3 epochs: what"):
             dbm.fit(patterns())
-        assert dbm.n_iter_ == 10
-        assert len(done) == 2 + 1 + 3 + 10
+        assert dbm.n_iter_ == 0
+        assert len(done) == 2 + 1
+        assert [W.shape for W in dbm.components_] == [(4, 6)]
+        assert dbm.transform(patterns()).shape[1] == 4
     elif after == 6:  # of the joint training's first epoch
-        with pytest.warns(UserWarning, match="after pretraining: that is kept"):
+        with pytest.warns(UserWarning, match="before the first epoch: what"):
             dbm.fit(patterns())
         assert dbm.n_iter_ == 0
         assert_same_model(dbm, clone(dbm).set_params(n_iter=0).fit(patterns()))
     else:
-        with pytest.warns(UserWarning, match="after 1 epochs"):
+        with pytest.warns(UserWarning, match="after 1 of 10 epochs"):
             dbm.fit(patterns())
         assert dbm.n_iter_ == 1
 
@@ -708,9 +710,11 @@ def test_data_frames_name_their_columns():
     names = ["dbm0", "dbm1", "dbm2"]
     assert list(dbm.get_feature_names_out()) == names
     assert list(dbm.set_output(transform="pandas").transform(X)) == names
-    with pytest.raises(ValueError, match=r"top layer alone.*mean_field"):
-        dbm.transform(X, layer=1)
-    assert list(dbm.transform(X, layer=2)) == names
+    lower, upper = (
+        [f"dbm_layer{k}_{i}" for i in range(n)] for k, n in ((1, 4), (2, 3))
+    )
+    assert list(dbm.transform(X, layer=1)) == lower
+    assert list(dbm.transform(X, layer="all")) == lower + upper
     with pytest.raises(ValueError, match="feature names"):
         dbm.transform(X[list("fedcba")])
 

@@ -371,11 +371,11 @@ def test_divergence_says_what_to_lower_and_leaves_the_model():
 def test_verbose_prints_a_line_per_layer_and_pass(capsys):
     fitted(verbose=1, up_down_iter=2)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == [
+    assert [line.split(":")[0].split(" = ")[0] for line in lines] == [
         "[DBN] Layer 1 of 2, 6 x 4",
         "[DBN] Layer 2 of 2, 4 x 3",
-        "[DBN] Wake-sleep, pass 1",
-        "[DBN] Wake-sleep, pass 2",
+        "[DBN] Iteration 1, reconstruction error",
+        "[DBN] Iteration 2, reconstruction error",
     ]
     assert_same_model(fitted(verbose=1), fitted())
 
@@ -483,7 +483,7 @@ def test_an_interruption_keeps_the_passes_of_wake_sleep(monkeypatch):
         return passes[-1]
 
     monkeypatch.setattr(belief, "up_down_epoch", interrupted)
-    with pytest.warns(UserWarning, match="after 2 passes"):
+    with pytest.warns(UserWarning, match="after 2 of 5 epochs: what"):
         dbn = fitted(X, up_down_iter=5)
     assert dbn.n_up_down_iter_ == 2
     assert_array_equal(dbn.rbms_[-1].components_, passes[-1].top.params.weights[0].T)

@@ -237,9 +237,9 @@ class StopAt:
         if context.task_name != "epoch":
             return False
         self.n_seen += 1
-        if self.interrupt and self.n_seen == self.epoch + 1:
+        if self.interrupt and self.n_seen == self.epoch:
             raise KeyboardInterrupt
-        return not self.interrupt and self.n_seen == self.epoch
+        return self.n_seen == self.epoch
 
 
 @pytest.mark.filterwarnings("ignore:Training interrupted")

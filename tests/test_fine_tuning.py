@@ -188,7 +188,14 @@ def lbfgs(X, y, output, loss, alpha, tol=1e-9):
     params = Params((np.zeros((4, y.shape[1])),), (np.zeros(y.shape[1]),))
     state = fine_tuning.State(params, None, 0)
     ones = np.ones(X.shape[0])
-    return fine_tuning.lbfgs(state, X, y, ones, 1000, tol, settings)
+    return followed(state, X, y, ones, 1000, tol, settings)
+
+
+def followed(*args):
+    """The last state, the losses, and the report of L-BFGS."""
+    reached = []
+    result = fine_tuning.lbfgs(*args, lambda *now: reached.append(now))
+    return *reached[-1], result
 
 
 def test_lbfgs_finds_the_logistic_regression(rng):
@@ -247,9 +254,7 @@ def test_each_epoch_has_random_numbers_of_its_own(rng, change):
 def test_lbfgs_counts_on(rng):
     X, y = data(rng)
     state = fine_tuning.State(random_params((4, 5, 3), rng), None, 7)
-    after, losses, _ = fine_tuning.lbfgs(
-        state, X, y, np.ones(33), 3, 0.0, settings_of()
-    )
+    after, losses, _ = followed(state, X, y, np.ones(33), 3, 0.0, settings_of())
     assert after.epoch == 7 + len(losses)
 
 

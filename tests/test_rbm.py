@@ -805,7 +805,7 @@ def test_interruption_keeps_the_epochs_done(monkeypatch, after):
             rbm.fit(patterns())
         assert vars(rbm) == vars(clone(rbm))
     else:
-        with pytest.warns(UserWarning, match="after 2 epochs"):
+        with pytest.warns(UserWarning, match="after 2 of 5 epochs"):
             rbm.fit(patterns())
         assert rbm.n_iter_ == len(rbm.history_["reconstruction_error"]) == 2
 

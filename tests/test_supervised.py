@@ -231,8 +231,8 @@ def test_a_fitted_network_serves_and_stays_as_it_is(kind):
     for x, rbm in zip(before, dbn.rbms_, strict=True):
         assert_array_equal(x, rbm.components_)
     assert not np.allclose(one.coefs_[0], before[0].T)
-    with pytest.raises(NotFittedError, match="FrozenEstimator"):
-        clone(unfitted(kind, dbn=dbn)).fit(X, y)
+    with pytest.raises(NotFittedError, match="dbn is frozen, but not fitted"):
+        unfitted(kind, dbn=FrozenEstimator(clone(dbn))).fit(X, y)
     with pytest.raises(ValueError, match="4 features, but dbn was fitted to 5"):
         unfitted(kind, dbn=dbn).fit(X[:, :4], y)
     with pytest.raises(ValueError, match="Both dbn and rbm"):
@@ -414,7 +414,7 @@ def test_verbose_prints_a_line_per_epoch(capsys):
     assert [line.split()[0] for line in lines] == 2 * ["[DBN]"] + 2 * [
         "[DBNClassifier]"
     ]
-    assert lines[2].startswith("[DBNClassifier] Epoch 1, loss = ")
+    assert lines[2].startswith("[DBNClassifier] Iteration 1, loss = ")
     assert "validation score = 0." in lines[2]
 
 
@@ -430,7 +430,7 @@ def test_interruption_keeps_the_epochs_done(monkeypatch):
         return real(*args)
 
     monkeypatch.setattr(_fine_tuned.fine_tuning, "train_epoch", interrupted)
-    with pytest.warns(UserWarning, match="interrupted by user after 2 epochs"):
+    with pytest.warns(UserWarning, match="interrupted by user after 2 of 5"):
         model = fitted()
     assert model.n_iter_ == 2
 

@@ -132,10 +132,11 @@ def objective(network, params, X, targets, sample_weight, alpha):
     return float(loss), steps
 
 
-def lbfgs(state, X, targets, sample_weight, max_iter, tol, settings):
-    """Params where the loss is lowest, by L-BFGS; the losses; and SciPy's report.
+def lbfgs(state, X, targets, sample_weight, max_iter, tol, settings, reached):
+    """Go down to where the loss is lowest, by L-BFGS; SciPy's report.
 
-    `tol` bounds the largest element of the gradient at the end.
+    `tol` bounds the largest element of the gradient at the end. After each iteration
+    `reached` is called with the state, and the losses up to there.
     """
     evaluated, losses = [], []
 
@@ -147,15 +148,20 @@ def lbfgs(state, X, targets, sample_weight, max_iter, tol, settings):
         evaluated.append(loss)
         return loss, -flatten(steps)
 
+    def after_iteration(vector):
+        # The last point that is evaluated in an iteration is the one it ends at.
+        losses.append(evaluated[-1])
+        params = unflatten(vector, state.params)
+        check_finite(params)
+        reached(State(params, None, state.epoch + len(losses)), losses)
+
     result = minimize(
         loss_and_gradient,
         flatten(state.params),
         method="L-BFGS-B",
         jac=True,
-        # The last point that is evaluated in an iteration is the one it ends at.
-        callback=lambda x: losses.append(evaluated[-1]),
+        callback=after_iteration,
         options={"maxiter": max_iter, "maxfun": 15_000, "gtol": tol},
     )
-    params = unflatten(result.x, state.params)
-    check_finite(params)
-    return State(params, None, state.epoch + result.nit), losses, result
+    check_finite(unflatten(result.x, state.params))
+    return result

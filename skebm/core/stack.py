@@ -67,6 +67,13 @@ def lowered(machines, x):
     return x
 
 
+def reconstruction_error(stack, rows):
+    """Mean squared error of rows that are passed up and down by means, as a float."""
+    top = raised((*stack.recognition, stack.top), rows)
+    error = lowered((*stack.generative, stack.top), top) - rows
+    return float(namespace(rows).mean(error * error))
+
+
 def sampled_up(machines, rows, stream):
     """The rows and a sample of each layer above them, from below."""
     layers = [rows]

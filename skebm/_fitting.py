@@ -1,0 +1,410 @@
+"""Fits under way: loops of epochs, what they are parts of, what is saved of them.
+
+A fit has parts, or epochs of its own, or both, in this order. Its parts are fits
+themselves: those of the layers of a stack, or of the model that a network starts from.
+So what goes for the one loop of epochs that is here goes for all that is trained:
+callbacks, checkpoints, interruption, divergence, early stopping, lines printed.
+"""
+
+import functools
+import hashlib
+import time
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, _fit_context
+
+from ._callbacks import CallbackSupportMixin, Checkpoint, without_callbacks
+from ._validation import draw_seed, record_features
+from ._warnings import warn
+from .core.backend import blocks, float_dtype, namespace, take_rows, to_numpy
+from .core.training import Diverged
+
+
+class Unfinished(NamedTuple):
+    """What a fit needs to go on, besides the data, of which it knows a fingerprint.
+
+    `parts` are the estimators that it has trained so far, the last of which may be
+    unfinished itself; `run` is what its own epochs carry, or None before these.
+    """
+
+    going_on: bool
+    seed: int
+    double: bool
+    fingerprint: str | None
+    parts: list
+    run: object
+
+
+class Call(NamedTuple):
+    """How a fit comes about.
+
+    `going_on` says whether it starts from the fitted attributes. `outer` is the fit
+    that it is a part of, `unfinished` what there is of it already. `classes` are those
+    given to partial_fit.
+    """
+
+    method: str
+    going_on: bool = False
+    outer: object = None
+    unfinished: Unfinished | None = None
+    classes: object = None
+
+    def seed(self, estimator):
+        """The seed of all random streams of the fit."""
+        if self.unfinished is not None:
+            return self.unfinished.seed
+        return estimator._seed if self.going_on else draw_seed(estimator.random_state)
+
+    def rows(self, X):
+        """The rows in the precision that the fit began with."""
+        if self.unfinished is None or self.unfinished.double == is_double(X):
+            return X
+        xp = np if sparse.issparse(X) else namespace(X)
+        dtype = xp.float64 if self.unfinished.double else xp.float32
+        return X.astype(dtype) if sparse.issparse(X) else xp.astype(X, dtype)
+
+    def parts(self, new):
+        """The parts: those that there are already, and `new` ones for the others."""
+        if self.unfinished is None:
+            return new
+        return [*self.unfinished.parts, *new[len(self.unfinished.parts) :]]
+
+    def carried(self):
+        """What the epochs of the fit carry, if there have been any."""
+        return None if self.unfinished is None else self.unfinished.run
+
+
+def is_double(X):
+    """Whether rows are computed in double precision."""
+    xp = np if sparse.issparse(X) else namespace(X)
+    return float_dtype(X) == xp.float64
+
+
+def fingerprint(*matrices):
+    """Digest of the values of matrices: the same in any container and memory order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for X in matrices:
+        digest.update(repr(tuple(X.shape)).encode())
+        for rows in blocks(X.shape[0]):
+            values = to_numpy(take_rows(X, rows, float_dtype(X))) + 0.0  # no -0.0
+            digest.update(np.ascontiguousarray(values, dtype=np.float64))
+    return digest.hexdigest()
+
+
+class Stage:
+    """A loop of epochs: what is trained in it, and how. What trains has a subclass.
+
+    `rates` are the learning rates of the epochs. `run` is all that goes from one epoch
+    to the next. It is replaced by each of them and never changed in place: so an
+    interruption undoes the epoch under way and no more.
+    """
+
+    def __init__(self, estimator, rates, run):
+        self.estimator, self.rates, self.run = estimator, rates, run
+
+    @property
+    def n_done(self):
+        """Number of epochs of this fit that are done."""
+        raise NotImplementedError
+
+    def start(self):
+        """Make ready for the first epoch; not called where there is none."""
+
+    def advance(self, rate):
+        """The run after one more epoch."""
+        raise NotImplementedError
+
+    def attributes(self):
+        """The fitted attributes, as if the fit ended now."""
+        raise NotImplementedError
+
+    def progress(self):
+        """What to print after an epoch."""
+        raise NotImplementedError
+
+    def divergence(self):
+        """What to say where the next epoch diverges."""
+        raise NotImplementedError
+
+    def is_over(self):
+        """Whether to stop before the rates are used up."""
+        return False
+
+    def stopped(self):
+        """What to print where the stage is over before the rates are used up."""
+        return "Stopped early."
+
+    def finish(self):
+        """The run as it is to be kept, once there are no more epochs."""
+        return self.run
+
+    def where(self):
+        """How far it has come, for users who have interrupted it."""
+        if self.n_done == 0:
+            return "before the first epoch"
+        return f"after {self.n_done} of {len(self.rates)} epochs"
+
+
+class Fit:
+    """One call of fit or partial_fit: a context, in which it is trained.
+
+    Parameters
+    ----------
+    estimator : Trainable
+        What is fitted.
+    X, y : array-like
+        What callbacks see.
+    call : Call
+        How the fit comes about.
+    seed : int
+        Its seed.
+    data : tuple of matrices
+        Rows, weights and so on, which have to be the same where a fit is resumed.
+    n_tasks : int
+        Number of tasks that callbacks are told of, parts or epochs.
+    """
+
+    def __init__(self, estimator, X, y, call, *, seed, data, n_tasks):
+        self.estimator, self.call, self.seed = estimator, call, seed
+        self.seen, self.n_tasks = {"estimator": estimator, "X": X, "y": y}, n_tasks
+        self.double = is_double(data[0])
+        self.fingerprint = functools.cache(lambda: fingerprint(*data))
+        self.parts, self.under_way, self.stage = [], None, None
+        # Words for where the user interrupted it; whether a callback stopped it.
+        self.interrupted, self.stopped, self.writers = None, False, []
+
+    def __enter__(self):
+        self._check_resumed()
+        self.context = self.estimator._init_callback_context(max_subtasks=self.n_tasks)
+        if self.call.outer is None:
+            for callback in getattr(self.estimator, "_skl_callbacks", ()):
+                if isinstance(callback, Checkpoint):
+                    self.writers.append(callback.writer(self.context, self.call))
+        for writer in self.writers:
+            writer.begin(self.so_far)
+        self.context.call_on_fit_task_begin(**self.seen)
+        return self
+
+    def _check_resumed(self):
+        unfinished = self.call.unfinished
+        if self.call.outer is not None or unfinished is None:
+            return
+        if unfinished.fingerprint != self.fingerprint():
+            raise ValueError(
+                "To resume a fit takes the same rows, in the same order, and the same "
+                "weights and labels as it began with, but these are others. Give "
+                "those, or go on with the new ones by partial_fit of the estimator "
+                "that load() returns."
+            )
+
+    def __exit__(self, kind, error, traceback):
+        if error is None:
+            return
+        for writer in self.writers:
+            writer.give_up()
+        if isinstance(error, Exception) and self.parts and not hasattr(error, "parts"):
+            error.parts = self.parts
+            error.add_note(
+                "What was trained before is not lost: it is the list `parts` of this "
+                "exception."
+            )
+
+    def train_parts(self, parts, train, task_name):
+        """Train estimators one after the other, but for those that are; return them.
+
+        `train` takes one that is not, and the list of those before it.
+        """
+        for index, part in enumerate(parts):
+            if part.__sklearn_is_fitted__() and not hasattr(part, "_unfinished"):
+                self.parts.append(part)
+                continue
+            task = self.context.subcontext(task_name=task_name)
+            try:
+                with task.propagate_callback_context(part):
+                    task.call_on_fit_task_begin(**self.seen)
+                    train(part, self.parts)
+            except KeyboardInterrupt:
+                if not self.parts:
+                    raise
+                self.interrupted = "before its first epoch"
+            else:
+                self.parts.append(part)
+            self.under_way = None
+            if self.interrupted is not None:
+                of = f" {index + 1} of {len(parts)}" if len(parts) > 1 else ""
+                self.interrupted = f"in {task_name}{of}, {self.interrupted}"
+            self.stopped = bool(task.call_on_fit_task_end(**self.seen))
+            if self.is_over():
+                break
+        return self.parts
+
+    def is_over(self):
+        """Whether no further part and no epoch is to be trained."""
+        return self.stopped or self.interrupted is not None
+
+    def value(self, function, otherwise):
+        """What `function` gives; where it is interrupted, what `otherwise` gives.
+
+        An interruption ends the fit all the same. Without parts to lose, it does so at
+        once.
+        """
+        try:
+            return function()
+        except KeyboardInterrupt:
+            if not self.parts:
+                raise
+            self.interrupted = "before the first epoch"
+            return otherwise()
+
+    def train(self, stage, task_name=None):
+        """Train the epochs of a stage; return whether its rates were used up.
+
+        With `task_name`, they are subtasks of a task of that name.
+        """
+        self.stage = stage
+        if self.is_over():
+            return False
+        tasks, rates = self.context, stage.rates[stage.n_done :]
+        if task_name is not None:
+            tasks = tasks.subcontext(task_name=task_name, max_subtasks=len(rates))
+            tasks.call_on_fit_task_begin(**self.seen)
+        try:
+            stage.start()
+            used_up = self._epochs(rates, tasks)
+        except KeyboardInterrupt:
+            if stage.n_done == 0 and not self.parts:
+                raise
+            used_up, self.interrupted = False, stage.where()
+        except Diverged:
+            if self.call.going_on and stage.n_done > 0:
+                vars(self.estimator).update(stage.attributes())
+            raise FloatingPointError(stage.divergence()) from None
+        if task_name is not None:
+            tasks.call_on_fit_task_end(**self.seen)
+        return used_up
+
+    def _epochs(self, rates, tasks):
+        stage, verbose, begin = self.stage, self.estimator.verbose, time.perf_counter()
+        for rate in rates:
+            if stage.is_over():
+                if verbose:
+                    self.print(stage.stopped())
+                return False
+            task = tasks.subcontext(task_name="epoch")
+            task.call_on_fit_task_begin(**self.seen)
+            # Overflow is no news where an epoch ends by asking if all is finite.
+            with np.errstate(over="ignore", invalid="ignore"):
+                stage.run = stage.advance(rate)
+            if verbose:
+                now = time.perf_counter()
+                self.print(
+                    f"Iteration {stage.n_done}, {stage.progress()}, "
+                    f"time = {now - begin:.2f}s"
+                )
+                begin = now
+            self.save()
+            if task.call_on_fit_task_end(
+                **self.seen, reconstruction_attributes=self.attributes
+            ):
+                self.stopped = True
+                return False
+        return True
+
+    def print(self, words):
+        """Print a line, as all estimators do."""
+        print(f"[{type(self.estimator).__name__}] {words}", flush=True)
+
+    def save(self):
+        """Save what is done, wherever there is a checkpoint, with what is around it."""
+        if self.call.outer is not None:
+            self.call.outer.save_part(self.so_far)
+        for writer in self.writers:
+            writer.offer(self.so_far)
+
+    def save_part(self, so_far):
+        """The same after an epoch of a part, of which `so_far` makes a copy."""
+        self.under_way = so_far
+        if self.call.method == "fit":
+            self.save()
+
+    def so_far(self):
+        """A copy of the estimator as if the fit ended now, which can go on."""
+        estimator = without_callbacks(self.estimator)
+        vars(estimator).update(self.attributes())
+        if self.call.method == "fit":
+            vars(estimator)["_unfinished"] = Unfinished(
+                self.call.going_on,
+                self.seed,
+                self.double,
+                self.fingerprint() if self.call.outer is None else None,
+                self.all_parts(),
+                self.stage and self.stage.run,
+            )
+        return estimator
+
+    def all_parts(self):
+        """Copies of the parts, with the one that is under way."""
+        under_way = [] if self.under_way is None else [self.under_way()]
+        return [*map(without_callbacks, self.parts), *under_way]
+
+    def attributes(self):
+        """The fitted attributes, as if the fit ended now; none before there are any."""
+        if self.stage is not None:
+            found = self.stage.attributes()
+        else:
+            found = self.estimator._attributes_of_parts(self.all_parts(), self.seed)
+        if not found:
+            return {}
+        features = BaseEstimator()
+        record_features(features, self.seen["X"])
+        return {**vars(features), **found}
+
+    def end(self):
+        """Write the fitted attributes, and tell who wants to know."""
+        estimator, stage = self.estimator, self.stage
+        try:
+            stage.run = stage.finish()
+        except KeyboardInterrupt:
+            self.interrupted = stage.where()
+        found = stage.attributes()
+        if not self.call.going_on:
+            record_features(estimator, self.seen["X"])
+        vars(estimator).update(found)
+        vars(estimator).pop("_unfinished", None)
+        if self.call.outer is not None:
+            self.call.outer.interrupted = self.interrupted
+        elif self.interrupted is not None:
+            warn(
+                f"Training interrupted by user {self.interrupted}: what was learnt "
+                "until then is kept."
+            )
+        self.context.call_on_fit_task_end(**self.seen, reconstruction_attributes={})
+
+
+class Trainable(CallbackSupportMixin, BaseEstimator):
+    """An estimator whose fit can be a part of another, and go on from a checkpoint."""
+
+    def _train(self, X, y, sample_weight, call):
+        """Fit, in the context of a :class:`Fit`. Every estimator has its own."""
+        raise NotImplementedError
+
+    def _attributes_of_parts(self, parts, seed):
+        """Fitted attributes while parts are trained, if the estimator can use them."""
+        return {}
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def _fit_part(self, X, sample_weight, outer):
+        """Fit as a part of the fit `outer`, or go on with that."""
+        return self._train(X, None, sample_weight, self._call(outer))
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def _resume_fit(self, X, y=None, sample_weight=None):
+        """Go on with a fit that was interrupted, from its checkpoint."""
+        return self._train(X, y, sample_weight, self._call(None))
+
+    def _call(self, outer):
+        unfinished = vars(self).get("_unfinished")
+        going_on = unfinished is not None and unfinished.going_on
+        return Call("fit", going_on, outer, unfinished)

@@ -1,0 +1,136 @@
+"""The epochs of a machine: what goes from one to the next, and is measured of each."""
+
+import math
+from typing import NamedTuple
+
+from ._fitting import Stage
+from .core import monitor, training
+from .core.early_stopping import Progress
+from .core.machine import Machine
+from .core.streams import Purpose, stream
+
+
+class Run(NamedTuple):
+    """All that goes from epoch to epoch; `first` is their number before this fit."""
+
+    state: training.State
+    history: dict
+    progress: Progress
+    first: int
+
+
+class MachineEpochs(Stage):
+    """Stochastic gradient ascent on the log-likelihood, with early stopping or without.
+
+    `data` are the rows and weights to fit to, `stopping` an
+    :class:`skebm.core.early_stopping.EarlyStopping` or None. What the epochs start from
+    is a `candidate` for the best, unless it is without any training.
+    """
+
+    def __init__(self, estimator, rates, run, data, settings, stopping, candidate):
+        super().__init__(estimator, rates, run)
+        self.data, self.settings, self.stopping = data, settings, stopping
+        self.candidate = candidate
+        draws = stream(settings.seed, Purpose.MONITOR, run.state.params.biases[0])
+        self.watched = monitor.watch(*data[0].shape, draws)
+
+    @property
+    def n_done(self):
+        """Number of epochs of this fit that are done."""
+        return self.run.state.epoch - self.run.first
+
+    def start(self):
+        """See how good the candidate is, unless that was done before."""
+        run = self.run
+        if self.stopping and self.candidate and run.progress.best is None:
+            progress, _ = self.stopping.judge(run.progress, run.state)
+            self.run = run._replace(progress=progress)
+
+    def advance(self, rate):
+        """The run after one more epoch."""
+        before, history, progress, first = self.run
+        state = training.train_epoch(before, *self.data, rate, self.settings)
+        measured = self._measured(before.params, state, rate)
+        last = first + len(self.rates)
+        if self.stopping and self.stopping.is_due(progress, state.epoch, last):
+            progress, judged = self.stopping.judge(progress, state)
+            measured |= judged
+        return Run(state, longer(history, measured, state.epoch), progress, first)
+
+    def _measured(self, before, state, rate):
+        """Numbers for the history of an epoch that began with the params `before`."""
+        X, settings = self.data[0], self.settings
+        machine = Machine(settings.units, state.params)
+        measured = monitor.measure(
+            machine, state.rows(X), self.watched, state.samples(), settings.inference
+        )
+        n_steps = -(-X.shape[0] // settings.batch_size)
+        measured["gradient_norm"] = monitor.mean_gradient_norm(
+            before, state.params, n_steps * rate
+        )
+        return measured
+
+    def is_over(self):
+        """Whether enough epochs in a row speak for stopping."""
+        return self.run.progress.n_against >= self.estimator.n_iter_no_change
+
+    def stopped(self):
+        """What to print where the stage is over before the rates are used up."""
+        epoch = self.run.progress.best.epoch
+        return f"Stopped early: the parameters of epoch {epoch} are kept."
+
+    def finish(self):
+        """The run with its last epoch looked at, wherever it was made to stop."""
+        run = self.run
+        if self.stopping is None or run.state.epoch <= run.progress.judged:
+            return run
+        progress, judged = self.stopping.judge(run.progress, run.state)
+        history = {k: [*v[:-1], judged.get(k, v[-1])] for k, v in run.history.items()}
+        return run._replace(progress=progress, history=history)
+
+    def attributes(self):
+        """The fitted attributes: of the best epoch, if rows were held out."""
+        return self.estimator._attributes(self.run, self.settings.seed)
+
+    def progress(self):
+        """What to print after an epoch."""
+        last = {name: values[-1] for name, values in self.run.history.items()}
+        if "pseudo_log_likelihood" in last:
+            words = f"pseudo-likelihood = {last['pseudo_log_likelihood']:.2f}"
+        else:
+            words = f"reconstruction error = {last['reconstruction_error']:.4f}"
+        score = last.get("validation_log_likelihood", math.nan)
+        if math.isnan(score):
+            return words
+        return f"{words}, validation score = {score:.2f}"
+
+    def divergence(self):
+        """What to say where the next epoch diverges."""
+        estimator = self.estimator
+        return (
+            f"{type(estimator).__name__} diverged in epoch "
+            f"{self.run.state.epoch + 1}: its parameters are no longer finite. Lower "
+            f"learning_rate ({estimator.learning_rate:g}) or momentum "
+            f"({estimator.momentum:g}), and see that X lies in [0, 1]."
+        )
+
+
+def longer(history, measured, epoch):
+    """The history with one number more for each quantity, NaN where none was taken."""
+    empty = [math.nan] * (epoch - 1)
+    return {
+        name: [*history.get(name, empty), measured.get(name, math.nan)]
+        for name in {**history, **measured}
+    }
+
+
+def joined_histories(parts):
+    """One history of several, (layer, history) each: NaN where one has no number."""
+    names = dict.fromkeys(name for _, history in parts for name in history)
+    joined = {"layer": [], **{name: [] for name in names}}
+    for layer, history in parts:
+        n_epochs = max(map(len, history.values()), default=0)
+        joined["layer"] += [layer] * n_epochs
+        for name in names:
+            joined[name] += history.get(name, [math.nan] * n_epochs)
+    return joined

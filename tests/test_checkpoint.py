@@ -1,0 +1,492 @@
+"""Checkpoints: a fit that is killed and resumed ends as one that was not."""
+
+import copy
+import errno
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skebm import (
+    DBM,
+    DBN,
+    Checkpoint,
+    DBMClassifier,
+    DBNClassifier,
+    DBNRegressor,
+)
+from skebm._callbacks import Writer
+from tests.test_callbacks import dbm_of, digits, layers_of, rbm_of
+
+# Fits of all kinds, with all that goes from epoch to epoch.
+
+
+def gaps():
+    X, _ = digits()
+    X[::2, 10:30] = np.nan
+    return X
+
+
+def stack_of(**params):
+    params = {"rbm": layers_of(momentum=0.5), "up_down_iter": 2, **params}
+    return DBN((8, 6), random_state=0, **params)
+
+
+def network_of(kind=DBNClassifier, **params):
+    params = {"learning_rate_schedule": "linear", "max_iter": 3, **params}
+    return kind((8, 6), random_state=0, **params)
+
+
+def labels():
+    return digits()[1]
+
+
+STOPPING = {"early_stopping": True, "n_iter_no_change": 2, "learning_rate": 1.0}
+FITS = {
+    "rbm": (rbm_of(), digits()[0], None),
+    "rbm, cd": (rbm_of(algorithm="cd", momentum=0.5, shuffle=False), digits()[0], None),
+    "rbm, pt": (rbm_of(algorithm="pt"), digits()[0], None),
+    "rbm, stopping": (rbm_of(**STOPPING), digits()[0], None),
+    "rbm, gaps": (rbm_of(momentum=0.5), gaps(), None),
+    "rbm, gaps, stopping": (rbm_of(**STOPPING), gaps(), None),
+    "rbm, warm": (rbm_of(warm_start=True, momentum=0.5), digits()[0], None),
+    "rbm, bits": (rbm_of(), digits()[0] > 0, None),
+    "dbm": (dbm_of(momentum=0.5), digits()[0], None),
+    "dbm, pt": (dbm_of(algorithm="pt"), digits()[0], None),
+    "dbm, stopping": (dbm_of(**STOPPING), digits()[0], None),
+    "dbm, warm": (dbm_of(warm_start=True), digits()[0], None),
+    "dbn": (stack_of(), digits()[0], None),
+    "dbn, no wake-sleep": (stack_of(up_down_iter=0), digits()[0], None),
+    "dbn, a generator": (
+        DBN((8, 6), rbm=layers_of(), random_state=np.random.RandomState(0)),
+        digits()[0],
+        None,
+    ),
+    "network": (network_of(dbn=stack_of()), digits()[0], labels()),
+    "network, sgd": (network_of(solver="sgd", dropout=0.2), digits()[0], labels()),
+    "network, stopping": (
+        network_of(rbm=layers_of(), early_stopping=True, max_iter=5),
+        digits()[0],
+        labels(),
+    ),
+    "network, lbfgs": (
+        network_of(DBNRegressor, rbm=layers_of(), solver="lbfgs", tol=0.1),
+        digits()[0],
+        labels() / 9,
+    ),
+    "network, warm": (network_of(warm_start=True), digits()[0], labels()),
+    "deep network": (
+        network_of(DBMClassifier, dbm=DBM(rbm=layers_of(), n_iter=2)),
+        digits()[0],
+        labels(),
+    ),
+}
+
+
+def everything(value):
+    """All that a fit leaves, but for its callbacks, with arrays as digests."""
+    if isinstance(value, np.ndarray):
+        return str(value.dtype), value.shape, joblib.hash(value.tobytes())
+    if isinstance(value, list | tuple):
+        return [everything(x) for x in value]
+    if isinstance(value, np.random.RandomState):
+        return everything(value.get_state())
+    if isinstance(value, dict):
+        left = sorted(value.items(), key=lambda item: str(item[0]))
+        return {k: everything(v) for k, v in left if k != "_skl_callbacks"}
+    return everything(vars(value)) if hasattr(value, "__dict__") else repr(value)
+
+
+def fitted(name):
+    """A fit in peace. A warm start is the second one of two."""
+    model, X, y = FITS[name]
+    model = copy.deepcopy(model)
+    if getattr(model, "warm_start", False):
+        model.fit(X, y)
+    return model, X, y
+
+
+@pytest.mark.filterwarnings("ignore:L-BFGS did not")
+@pytest.mark.parametrize("name", FITS)
+def test_resumed_after_any_epoch_it_is_the_same_bit_for_bit(
+    name, tmp_path, monkeypatch
+):
+    """From a copy of each checkpoint: of each epoch of each layer, and before them."""
+    model, X, y = fitted(name)
+    whole = copy.deepcopy(model).fit(X, y)
+    saved, offer, begin = [], Writer.offer, Writer.begin
+
+    def kept(method):
+        def keep(self, so_far):
+            saved.append(pickle.dumps(so_far()))
+            method(self, so_far)
+
+        return keep
+
+    monkeypatch.setattr(Writer, "offer", kept(offer))
+    monkeypatch.setattr(Writer, "begin", kept(begin))
+    with_checkpoints = model.set_callbacks(Checkpoint(tmp_path / "fit")).fit(X, y)
+    monkeypatch.undo()
+    assert everything(with_checkpoints) == everything(whole)
+    n_epochs = {"rbm": 6, "dbm": 10, "dbn": 6, "network": 9, "deep network": 9}
+    assert len(saved) == 1 + n_epochs.get(name, len(saved) - 1)
+    for payload in saved:
+        resumed = pickle.loads(payload)._resume_fit(X, y)
+        assert everything(resumed) == everything(whole)
+        assert not hasattr(resumed, "_unfinished")
+
+
+def test_what_is_loaded_is_fitted_as_far_as_it_came(tmp_path):
+    X, y = digits()
+    checkpoint = Checkpoint(tmp_path / "rbm", every=4)
+    rbm_of().set_callbacks(checkpoint).fit(X)
+    assert checkpoint.load().n_iter_ == 4
+    assert checkpoint.load().transform(X).shape == (300, 8)
+    checkpoint = Checkpoint(tmp_path / "network", every=3)
+    net = network_of(rbm=layers_of(), max_iter=4).set_callbacks(checkpoint)
+    with pytest.raises(RuntimeError, match="power cut"):
+        net.set_callbacks(checkpoint, Fails(after=3, name="epoch")).fit(X, y)
+    # Four epochs of pretraining, and two after these.
+    assert checkpoint.load().n_iter_ == 2
+    assert checkpoint.load().predict(X).shape == (300,)
+    inner = checkpoint.load().dbn_
+    assert inner.score(X) < 0
+
+
+class Fails:
+    """A callback that ends a fit by an error, in place of a power cut."""
+
+    def __init__(self, after, name="epoch"):
+        self.after, self.name = after, name
+
+    def setup(self, estimator, context):
+        pass
+
+    teardown = on_fit_task_begin = setup
+
+    def on_fit_task_end(self, estimator, context):
+        self.after -= context.task_name == self.name
+        if self.after == 0:
+            raise RuntimeError("power cut")
+
+
+def interrupted(checkpoint, model=None, X=None, **params):
+    """A checkpoint of a fit that failed in its third epoch."""
+    X = digits()[0] if X is None else X
+    model = rbm_of(**params) if model is None else model
+    with pytest.raises(RuntimeError, match="power cut"):
+        model.set_callbacks(checkpoint, Fails(3)).fit(X)
+    return checkpoint
+
+
+# The same rows
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        np.asfortranarray,
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        sparse.csr_matrix,
+        sparse.csc_array,
+        lambda X: X.astype(np.float64),
+        lambda X: X.astype(bool),
+        lambda X: X.astype(np.int64).tolist(),
+        lambda X: X * -1.0 * -1.0 - 0.0 * X,
+    ],
+)
+@pytest.mark.parametrize("first", [np.asarray, np.float64])
+def test_equal_rows_may_come_in_another_container(tmp_path, change, first):
+    X = digits()[0]
+    whole = rbm_of().fit(first(X))
+    resumed = interrupted(Checkpoint(tmp_path / "rbm"), X=first(X)).resume(change(X))
+    assert everything(resumed) == everything(whole)
+    # Before the first epoch, too.
+    checkpoint = Checkpoint(tmp_path / "begun")
+    with pytest.raises(RuntimeError):
+        rbm_of().set_callbacks(checkpoint, Fails(1, "fit")).fit(first(X))
+    begun = pickle.loads(pickle.dumps(checkpoint.load()))
+    assert everything(begun._resume_fit(change(X))) == everything(whole)
+
+
+def test_data_frames_keep_their_names(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame(digits()[0]).add_prefix("pixel")
+    resumed = interrupted(Checkpoint(tmp_path / "rbm"), X=X).resume(X)
+    assert_array_equal(resumed.feature_names_in_, X.columns)
+
+
+def test_other_rows_weights_and_labels_are_refused(tmp_path):
+    X, y = digits()
+    checkpoint = interrupted(Checkpoint(tmp_path / "rbm"))
+    other = X.copy()
+    other[7, 7] = 1.0 - other[7, 7]
+    for rows in (X[::-1], X[:-1], other):
+        with pytest.raises(ValueError, match=r"same rows.*partial_fit"):
+            checkpoint.resume(rows)
+    with pytest.raises(ValueError, match="same rows"):
+        checkpoint.resume(X, sample_weight=np.arange(300.0))
+    assert checkpoint.resume(X, sample_weight=np.full(300, 7.0)).n_iter_ == 6
+    checkpoint = Checkpoint(tmp_path / "network")
+    network_of(rbm=layers_of()).set_callbacks(checkpoint).fit(X, y)
+    with pytest.raises(ValueError, match="labels"):
+        checkpoint.resume(X, y[::-1])
+
+
+def test_a_loaded_model_may_learn_from_other_rows(tmp_path):
+    X, _ = digits()
+    loaded = interrupted(Checkpoint(tmp_path / "rbm")).load().partial_fit(X[:100])
+    assert loaded.n_iter_ == 4
+    assert not hasattr(loaded, "_unfinished")
+    checkpoint = Checkpoint(tmp_path / "passes")
+    model = rbm_of().set_callbacks(checkpoint)
+    model.partial_fit(X[:100]).partial_fit(X[100:])
+    with pytest.raises(ValueError, match="go on with partial_fit"):
+        checkpoint.resume(X)
+    assert checkpoint.load().n_iter_ == 2
+
+
+# One file, one fit
+
+
+def test_a_fit_does_not_write_over_the_checkpoint_of_another(tmp_path):
+    """Yesterday's model is not resumed as today's, and is not lost."""
+    X, _ = digits()
+    checkpoint = interrupted(Checkpoint(tmp_path / "rbm", every=2))
+    today = rbm_of(n_components=64)
+    with pytest.raises(FileExistsError, match=r"of another fit.*resume.*delete it"):
+        today.set_callbacks(checkpoint).fit(X)
+    assert not hasattr(today, "n_iter_")
+    assert checkpoint.load().n_iter_ == 2
+    assert checkpoint.resume(X).n_components == 8
+    # Who goes on has the model, and may write over its file.
+    warm = rbm_of(warm_start=True).set_callbacks(Checkpoint(tmp_path / "warm"))
+    assert warm.fit(X).fit(X).n_iter_ == 12
+
+
+def test_of_two_fits_at_once_one_is_refused(tmp_path):
+    X, _ = digits()
+    checkpoint, second = Checkpoint(tmp_path / "rbm"), []
+
+    class FitsToo(Fails):
+        def on_fit_task_end(self, estimator, context):
+            with pytest.raises(FileExistsError):
+                rbm_of(random_state=1).set_callbacks(checkpoint).fit(X)
+            second.append(1)
+
+    rbm = rbm_of().set_callbacks(checkpoint, FitsToo(0)).fit(X)
+    assert len(second) == 6 + 1
+    assert everything(checkpoint.resume(X)) == everything(rbm)
+
+
+def test_each_fit_of_a_grid_search_has_a_file_of_its_own(tmp_path):
+    X, y = digits()
+    checkpoint = Checkpoint(tmp_path / "rbm")
+    pipe = make_pipeline(
+        rbm_of(n_iter=2).set_callbacks(checkpoint), LogisticRegression(max_iter=500)
+    )
+    grid = {"bernoullirbm__n_components": [4, 8]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FitFailedWarning)
+        search = GridSearchCV(pipe, grid, cv=2, n_jobs=2).fit(X, y)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["rbm", "rbm.0", "rbm.1", "rbm.2", "rbm.3"]
+    sizes = [Checkpoint(tmp_path / name).load().n_components for name in names[1:]]
+    assert sizes == [4, 4, 8, 8]
+    best = search.best_estimator_[0]
+    assert_array_equal(checkpoint.load().components_, best.components_)
+
+
+def test_parts_of_a_fit_have_no_checkpoints_of_their_own(tmp_path):
+    X, y = digits()
+    rbm = layers_of().set_callbacks(Checkpoint(tmp_path / "rbm"))
+    dbm = DBM(n_iter=1).set_callbacks(Checkpoint(tmp_path / "dbm"))
+    for model in (
+        DBN((8, 6), rbm=rbm),
+        DBN((8, 6), rbm=[layers_of(), rbm]),
+        DBM((8, 6), rbm=rbm),
+        DBNClassifier((8, 6), rbm=rbm),
+        DBMClassifier((8, 6), dbm=dbm),
+    ):
+        with pytest.raises(TypeError, match="Set it on the estimator that is fitted"):
+            model.fit(X, y)
+        assert not any(tmp_path.iterdir())
+
+
+# Files that are none, or cannot be written
+
+
+def test_files_that_are_no_checkpoints(tmp_path):
+    X, _ = digits()
+    checkpoint = Checkpoint(tmp_path / "rbm")
+    with pytest.raises(FileNotFoundError):
+        checkpoint.load()
+    checkpoint.path.write_bytes(pickle.dumps([1, 2]))
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        checkpoint.load()
+    checkpoint.path.unlink()
+    rbm_of().set_callbacks(checkpoint).fit(X)
+    whole = checkpoint.path.read_bytes()
+    for damaged in (whole[:-1], whole[:40], whole[:-1] + b"x"):
+        checkpoint.path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="damaged"):
+            checkpoint.resume(X)
+    checkpoint.path.write_bytes(b"")
+    with pytest.raises(ValueError, match="is empty"):
+        checkpoint.load()
+
+
+def full(*args):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_write_that_fails_later_warns_and_the_fit_goes_on(tmp_path, monkeypatch):
+    X, _ = digits()
+    checkpoint = Checkpoint(tmp_path / "rbm", every=2)
+
+    class DiskFull(Fails):
+        def on_fit_task_end(self, estimator, context):
+            self.after -= 1
+            if self.after == 0:
+                monkeypatch.setattr("skebm._callbacks.os.fsync", full)
+
+    rbm = rbm_of().set_callbacks(checkpoint, DiskFull(3))
+    with pytest.warns(UserWarning, match=r"No space.*The fit goes on") as caught:
+        rbm.fit(X)
+    assert len(caught) == 2
+    assert caught[0].filename == __file__
+    monkeypatch.undo()
+    assert rbm.n_iter_ == 6
+    assert [path.name for path in tmp_path.iterdir()] == ["rbm"]
+    assert checkpoint.load().n_iter_ == 2
+
+
+def test_what_cannot_be_written_at_all_is_an_error_before_the_fit(
+    tmp_path, monkeypatch
+):
+    X, _ = digits()
+    (tmp_path / "folder").mkdir()
+    long = "x" * 300
+    for name, error, words in (
+        ("none/rbm", FileNotFoundError, "make it first"),
+        ("folder", IsADirectoryError, "give that of a file in it"),
+        (long, OSError, "name too long"),
+    ):
+        model = dbm_of().set_callbacks(Checkpoint(tmp_path / name))
+        with pytest.raises(error, match=words):
+            model.fit(X)
+        assert not hasattr(model, "n_iter_")
+    monkeypatch.setattr("skebm._callbacks.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        rbm_of().set_callbacks(Checkpoint(tmp_path / "rbm")).fit(X)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    for bad in ("", "a\0b"):
+        with pytest.raises(ValueError, match="path"):
+            Checkpoint(bad)
+    with pytest.raises(ValueError, match="every"):
+        Checkpoint(tmp_path / "rbm", every=0)
+    pipe = make_pipeline(rbm_of(), LogisticRegression())
+    with pytest.raises(TypeError, match="estimators of skebm"):
+        pipe.set_callbacks(Checkpoint(tmp_path / "rbm")).fit(X, digits()[1])
+
+
+def test_a_file_system_without_links(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("skebm._callbacks.os.link", refuse)
+    checkpoint = interrupted(Checkpoint(tmp_path / "rbm"))
+    assert checkpoint.load().n_iter_ == 3
+    with pytest.raises(FileExistsError):
+        rbm_of().set_callbacks(checkpoint).fit(digits()[0])
+
+
+def test_no_link_of_someone_else_is_followed(tmp_path):
+    """In a folder that is shared, a link may lead to a file that should stay."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    os.symlink(victim, tmp_path / "rbm.part")
+    interrupted(Checkpoint(tmp_path / "rbm"))
+    assert victim.read_text() == "mine"
+    os.symlink(victim, tmp_path / "second")
+    with pytest.raises(FileExistsError):
+        rbm_of().set_callbacks(Checkpoint(tmp_path / "second")).fit(digits()[0])
+    assert victim.read_text() == "mine"
+
+
+def test_a_fit_that_fails_at_once_leaves_no_file(tmp_path):
+    """So the next try is not refused; one that fails later leaves what it has saved."""
+    X, _ = digits()
+    checkpoint = Checkpoint(tmp_path / "rbm")
+    with pytest.raises(FloatingPointError):
+        rbm_of(learning_rate=1e38).set_callbacks(checkpoint).fit(X)
+    assert not checkpoint.path.exists()
+    interrupted(checkpoint)
+    assert checkpoint.path.exists()
+
+
+# Killed
+
+
+def shallow():
+    return rbm_of(n_iter=300, n_gibbs_steps=2, momentum=0.5)
+
+
+def deep():
+    return dbm_of(n_iter=100, momentum=0.5, rbm=layers_of(n_iter=40))
+
+
+def whole():
+    """Layers, wake-sleep, and fine-tuning."""
+    dbn = DBN((8, 6), rbm=layers_of(n_iter=40), up_down_iter=60)
+    return network_of(dbn=dbn, max_iter=60)
+
+
+def fit_or_resume(folder, begun, model):
+    """The work of a process that gets killed."""
+    X, y = digits()
+    checkpoint = Checkpoint(folder / "rbm", every=2)
+    begun.set()
+    if checkpoint.path.exists():
+        rbm = checkpoint.resume(X, y)
+    else:
+        rbm = model().set_callbacks(checkpoint).fit(X, y)
+    (folder / "unseen").write_bytes(pickle.dumps(rbm.set_callbacks()))
+    (folder / "unseen").rename(folder / "result")
+
+
+@pytest.mark.parametrize("model", [shallow, deep, whole])
+def test_killed_at_random_moments_and_resumed(tmp_path, model):
+    """20 times by SIGKILL, and each fit ends as one in peace. It may take several."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["skebm", __name__])
+    rng, n_killed, result = np.random.default_rng(), 0, tmp_path / "result"
+    expected = everything(model().fit(*digits()))
+    while n_killed < 20 or (tmp_path / "rbm").exists():
+        begun = context.Event()
+        process = context.Process(target=fit_or_resume, args=(tmp_path, begun, model))
+        process.start()
+        assert begun.wait(60)
+        if n_killed < 20:
+            time.sleep(rng.uniform(0.0, 0.1))
+            process.kill()
+        process.join()
+        n_killed += process.exitcode == -signal.SIGKILL
+        if result.exists():
+            assert everything(pickle.loads(result.read_bytes())) == expected
+            result.unlink()
+            (tmp_path / "rbm").unlink()
+        else:
+            assert process.exitcode == -signal.SIGKILL
