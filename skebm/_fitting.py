@@ -228,7 +228,7 @@ class Fit:
             except KeyboardInterrupt:
                 if not self.parts:
                     raise
-                self.interrupted = "before its first epoch"
+                self.interrupted = "before the first epoch"
             else:
                 self.parts.append(part)
             self.under_way = None

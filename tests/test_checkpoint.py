@@ -431,7 +431,7 @@ def test_a_fit_that_fails_at_once_leaves_no_file(tmp_path):
     X, _ = digits()
     checkpoint = Checkpoint(tmp_path / "rbm")
     with pytest.raises(FloatingPointError):
-        rbm_of(learning_rate=1e38).set_callbacks(checkpoint).fit(X)
+        rbm_of(learning_rate=1e60).set_callbacks(checkpoint).fit(X)
     assert not checkpoint.path.exists()
     interrupted(checkpoint)
     assert checkpoint.path.exists()

@@ -1,0 +1,116 @@
+"""Rows that users give: in what containers, and with which holes."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from sklearn import config_context
+
+from skebm import DBM, DBN, BernoulliRBM, DBMClassifier, DBNClassifier, DBNRegressor
+
+ROWS = (np.random.default_rng(0).random((60, 6)) < 0.5) * 1.0
+LABELS = ROWS[:, 0].astype(int)
+SHORT = BernoulliRBM(n_iter=1)
+
+
+def models():
+    return [
+        BernoulliRBM(4, n_iter=1),
+        DBN((4, 3), rbm=SHORT),
+        DBM((4, 3), rbm=SHORT, n_iter=1),
+        DBNClassifier((4, 3), rbm=SHORT, max_iter=3, learning_rate_schedule="linear"),
+        DBMClassifier((4, 3), max_iter=3, learning_rate_schedule="linear"),
+        DBNRegressor((4, 3), rbm=SHORT, max_iter=3, learning_rate_schedule="linear"),
+    ]
+
+
+def in_a_list(X):
+    return [[None if np.isnan(x) else int(x) for x in row] for row in X]
+
+
+def of_booleans(X):
+    return [[None if np.isnan(x) else bool(x) for x in row] for row in X]
+
+
+def polars_booleans(X):
+    polars = pytest.importorskip("polars")
+    columns = zip(*of_booleans(X), strict=True)
+    return polars.DataFrame({f"x{i}": list(x) for i, x in enumerate(columns)})
+
+
+def pandas_categories(X):
+    return pytest.importorskip("pandas").DataFrame(X).astype("category")
+
+
+OBJECTS = [in_a_list, of_booleans, polars_booleans, pandas_categories]
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("container", OBJECTS)
+@pytest.mark.parametrize("model", models(), ids=lambda model: type(model).__name__)
+def test_missing_entries_of_python_objects_are_seen(model, container):
+    """None where scikit-learn leaves an array of objects, in which no NaN is found."""
+    gaps = ROWS.copy()
+    gaps[3, 1] = np.nan
+    rows = container(gaps)
+    model.fit(ROWS, LABELS)
+    takes_gaps = type(model) is BernoulliRBM
+    for method in ("transform", "predict", "predict_proba", "score_samples", "fit"):
+        if not hasattr(model, method):
+            continue
+        known = (LABELS,) if method == "fit" else ()
+        if takes_gaps and method in ("transform", "fit"):
+            expected = getattr(model.set_params(random_state=0), method)(gaps, *known)
+            found = getattr(model, method)(rows, *known)
+            if method == "transform":
+                assert_array_equal(found, expected)
+            continue
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            getattr(model, method)(rows, *known)
+    if hasattr(model, "impute"):
+        filled = model.impute(rows, n_gibbs_steps=2, random_state=0)
+        expected = model.impute(gaps, n_gibbs_steps=2, random_state=0)
+        assert_array_equal(filled, expected)
+    if hasattr(model, "inverse_transform"):
+        hidden = np.array(model.transform(ROWS[:4])).round()
+        hidden[1, 1] = np.nan
+        with pytest.raises(ValueError, match="inverse_transform takes complete rows"):
+            model.inverse_transform(in_a_list(hidden))
+
+
+def test_rows_of_objects_without_holes_are_numbers():
+    expected = BernoulliRBM(4, random_state=0).fit(ROWS)
+    for container in OBJECTS:
+        found = BernoulliRBM(4, random_state=0).fit(container(ROWS))
+        np.testing.assert_allclose(
+            found.components_, expected.components_, atol=1e-4, err_msg=str(container)
+        )
+    with pytest.raises(ValueError, match=r"infinity|could not convert"):
+        expected.transform([[np.inf, None, 1, 0, 1, 0]])
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: type(model).__name__)
+def test_nan_is_seen_where_all_is_assumed_to_be_finite(model):
+    """It has a meaning here, so that is no matter of trust."""
+    gaps = ROWS.copy()
+    gaps[3, 1] = np.nan
+    with config_context(assume_finite=True):
+        if type(model) is not BernoulliRBM:
+            with pytest.raises(ValueError, match=r"contains NaN.*\.fit takes complete"):
+                model.fit(gaps, LABELS)
+        model.fit(ROWS, LABELS)
+        with pytest.raises(ValueError, match=r"contains NaN.*dense arrays"):
+            BernoulliRBM(4).fit(sparse.csr_array(gaps))
+
+
+def test_who_can_fill_missing_entries_is_named():
+    gaps = np.where(np.arange(6) == 1, np.nan, ROWS)
+    for model in models()[:3]:
+        name = type(model).__name__
+        if name != "BernoulliRBM":
+            with pytest.raises(ValueError, match=r"with BernoulliRBM\.impute"):
+                model.fit(gaps)
+        model.fit(ROWS)
+        with pytest.raises(ValueError, match=rf"for example with {name}\.impute"):
+            model.score(gaps)
