@@ -1,6 +1,7 @@
 """What the fine-tuned classifiers share: their network learns labels."""
 
 from functools import partial
+from numbers import Real
 
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
@@ -26,6 +27,7 @@ class FineTunedClassifier(ClassifierMixin, FineTunedNetwork):
     _parameter_constraints: dict = {
         **FineTunedNetwork._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
+        "unlabeled": [Real, str, None],
     }
 
     @available_if(goes_in_batches)
@@ -40,11 +42,13 @@ class FineTunedClassifier(ClassifierMixin, FineTunedNetwork):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data, with values in [0, 1].
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels of the rows.
+        y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
+            Labels of the rows: classes or, with a column for each of several labels,
+            1 where a row has it and 0 where not. Rows that have no label hold
+            `unlabeled`.
         classes : array-like of shape (n_classes,), default=None
-            All labels that there are. Needed in the first call, and for several labels
-            per row their numbers.
+            All labels that there are, without `unlabeled`. Needed in the first call,
+            and for several labels per row the numbers of their columns.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, relative to each other within this call.
 
@@ -57,7 +61,8 @@ class FineTunedClassifier(ClassifierMixin, FineTunedNetwork):
         ------
         ValueError
             If `classes` is missing in the first call or changes later, if y holds other
-            labels, or if `early_stopping` or ``class_weight="balanced"`` is set.
+            labels or, without `unlabeled`, NaN or None, or if `early_stopping` or
+            ``class_weight="balanced"`` is set.
         FloatingPointError
             If parameters become infinite or NaN. They stay as they were before.
         """
@@ -65,11 +70,15 @@ class FineTunedClassifier(ClassifierMixin, FineTunedNetwork):
 
     def _check_y(self, y, going_on, classes):
         """Labels of the labelled rows, and which these are, or None for all."""
-        name = self._origin.name
+        name, known = self._origin.name, classes
+        if going_on:
+            # Those of several labels are numbers of columns, which y does not hold.
+            known = None if self._several else self.classes_
         return check_labels(
             self,
             y,
-            self.classes_ if going_on else classes,
+            self.unlabeled,
+            known,
             "To pretrain on rows without labels alone, fit a "
             f"{name.upper()}, and give it as {name}.",
         )
@@ -132,7 +141,7 @@ class FineTunedClassifier(ClassifierMixin, FineTunedNetwork):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The most probable class, or the labels of a probability above 1/2.
+            The most probable class, or 1 for labels of a probability above 1/2.
         """
         labels = self._labels()
         return labels.decode(labels.output.mean(self._fields(X, "predict")))

@@ -4,14 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_weight
+from sklearn.utils import (
+    assert_all_finite,
+    check_array,
+    column_or_1d,
+    compute_class_weight,
+    compute_sample_weight,
+)
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
-from sklearn.utils.validation import _check_y
 
 from .core.network import Sigmoid, Softmax
-
-# The label of rows without one, as in sklearn.semi_supervised.
-UNLABELLED = -1
 
 
 class Labels(NamedTuple):
@@ -62,45 +65,129 @@ class Labels(NamedTuple):
         return function(a)
 
 
-def check_labels(estimator, y, known, otherwise):
+def check_labels(estimator, y, unlabeled, known, otherwise):
     """Labels of the labelled rows, and which these are, or None for all.
 
-    `known` are the classes, if these are known. `otherwise` says what to do where no
-    row has a label.
+    `unlabeled` marks rows without a label: see `marked`. `known` are the classes, if
+    these are known. `otherwise` says what to do where no row has a label.
     """
-    y = _check_y(y, multi_output=True, estimator=estimator)
-    if sparse.issparse(y):
-        y = y.toarray()
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-    if y.dtype.kind in "if":
-        labelled = ~np.all(np.reshape(y == UNLABELLED, (len(y), -1)), axis=1)
-        if known is None:
-            # With a single other label, -1 is a class: -1 and 1 are usual.
-            is_class = len(np.unique(y[labelled])) < 2
-        else:
-            is_class = UNLABELLED in known
-        if not labelled.all() and not is_class:
-            if not labelled.any():
-                raise ValueError(f"No row of y has a label, all are -1. {otherwise}")
-            refuse_values(y[labelled])
-            return y[labelled], labelled
-    refuse_values(y)
-    return y, None
+    classes = None if known is None else label_array(estimator, known, "classes")
+    if known is not None and marked(classes, unlabeled).any():
+        raise ValueError(
+            f"unlabeled={unlabeled!r} is among the classes {known!r}: rows without a "
+            "label need a mark that is no class."
+        )
+    y = label_array(estimator, y)
+    mark = marked(y, unlabeled)
+    if not mark.any():
+        return checked_values(y, unlabeled), None
+    if y.ndim == 2:
+        refuse_partly_marked(mark, unlabeled)
+        mark = mark[:, 0]
+    if mark.all():
+        raise ValueError(
+            f"No row of y has a label, all are unlabeled={unlabeled!r}. {otherwise}"
+        )
+    return checked_values(y[~mark], unlabeled), ~mark
 
 
-def refuse_values(y):
-    """Raise an error unless y holds classes or, for several labels, 0 and 1."""
+def label_array(estimator, y, name="y"):
+    """Labels as a dense array: of objects, where text is beside other values."""
+    array = check_array(
+        y,
+        accept_sparse=True,
+        dtype=None,
+        ensure_2d=False,
+        ensure_all_finite=False,
+        input_name=name,
+        estimator=estimator,
+    )
+    if sparse.issparse(array):
+        array = array.toarray()
+    # NumPy makes text of NaN, None and numbers that are in a list with text.
+    if isinstance(y, list | tuple) and array.dtype.kind == "U":
+        objects = np.array(y, dtype=object)
+        if not all(isinstance(x, str) for x in objects.flat):
+            array = objects
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = column_or_1d(array, warn=True)
+    return array
+
+
+def marked(y, unlabeled):
+    """Where y holds the mark of rows without a label.
+
+    That is a number or a string; NaN stands for all that is missing, None and pandas'
+    NA too; and with None there is none.
+    """
+    if unlabeled is None:
+        return np.zeros(y.shape, dtype=bool)
+    if is_scalar_nan(unlabeled):
+        return missing(y)
+    if y.dtype.kind == "O":
+        return each(lambda x: not is_missing(x) and x == unlabeled, y)
+    if isinstance(unlabeled, str) != (y.dtype.kind == "U"):
+        return np.zeros(y.shape, dtype=bool)
+    return y == unlabeled
+
+
+def missing(y):
+    """Where y holds NaN, None, or pandas' NA."""
+    if y.dtype.kind == "O":
+        return each(is_missing, y)
+    return np.isnan(y) if y.dtype.kind == "f" else np.zeros(y.shape, dtype=bool)
+
+
+def is_missing(x):
+    """Whether a label is missing. Text is asked first, as most objects are that."""
+    return not isinstance(x, str) and (x is None or is_scalar_nan(x) or is_pandas_na(x))
+
+
+def each(condition, y):
+    """The condition for each object in an array."""
+    return np.array([condition(x) for x in y.flat], dtype=bool).reshape(y.shape)
+
+
+def refuse_partly_marked(mark, unlabeled):
+    """Raise an error unless each row is marked in all of its columns, or in none."""
+    partly = np.flatnonzero(mark.any(axis=1) & ~mark.all(axis=1))
+    if partly.size:
+        raise ValueError(
+            f"Row {partly[0]} of y holds unlabeled={unlabeled!r} in some of its columns"
+            " only. Mark all columns of rows without labels; rows of which only some "
+            "labels are known cannot be used."
+        )
+
+
+def checked_values(y, unlabeled):
+    """Labels, if they are classes or, for several labels, 0 and 1."""
+    if missing(y).any():
+        raise ValueError(
+            "Input y contains NaN or None. If these mark rows without a label, set "
+            f"unlabeled=np.nan (now unlabeled={unlabeled!r})."
+        )
+    if y.dtype.kind == "O":
+        is_text = each(lambda x: isinstance(x, str), y)
+        if is_text.any() and not is_text.all():
+            raise ValueError(
+                "y holds both text and other labels: make them all text. To mark rows "
+                "without a label among text, set unlabeled to what marks them."
+            )
+        # Numbers that are left of rows marked by None are no longer objects.
+        y = y if is_text.all() else np.array(y.tolist())
+    assert_all_finite(y, input_name="y")
     if y.ndim == 1:
         check_classification_targets(y)
-        return
+        return y
     values = np.unique(y)
     if y.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
         raise ValueError(
             f"y has {y.shape[1]} columns, one for each label that a row may have, and "
             f"so must hold 0 or 1, but it holds {values}. Give 1 where a row has the "
-            "label, and 0 where it has not."
+            "label, and 0 where it has not. Rows without labels need a mark in all "
+            f"columns, and unlabeled set to it (now {unlabeled!r})."
         )
+    return y
 
 
 def new_labels(y, classes=None):

@@ -23,9 +23,8 @@ class DBNClassifier(FineTunedClassifier):
     The machines of a deep belief network are trained on the rows without their
     labels. Then they become the hidden layers of a feed-forward network, with an
     output layer above them, and all weights are fine-tuned by backpropagation to
-    predict the labels [1]_. So rows without a label help: those with the label -1 take
-    part in the pretraining alone, as in :mod:`sklearn.semi_supervised`. Only where
-    there is but one other label, -1 is a class.
+    predict the labels [1]_. So rows without a label help: those that `unlabeled` marks
+    take part in the pretraining alone.
 
     Several classes have a softmax output; two classes, or several labels for each row,
     sigmoid outputs. The loss is the cross-entropy.
@@ -79,6 +78,11 @@ class DBNClassifier(FineTunedClassifier):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in fine-tuning. "balanced" weighs them inversely to
         their numbers of rows.
+    unlabeled : number, str or None, default=None
+        What marks the rows of y that have no label, and so take part in the pretraining
+        alone: a number such as -1, or a string. ``np.nan`` marks those whose label is
+        NaN, None or pandas' ``NA``, also among strings. Of several labels for each row,
+        all are to be marked. None means that every row has a label.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, without
         pretraining.
@@ -90,7 +94,8 @@ class DBNClassifier(FineTunedClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels, without the mark of rows that have none; of several labels for each
+        row, the numbers of the columns of y.
     coefs_ : list of ndarray of shape (n_below, n_above)
         Weights between neighbouring layers, from below.
     intercepts_ : list of ndarray of shape (n_above,)
@@ -139,6 +144,7 @@ class DBNClassifier(FineTunedClassifier):
     ...     learning_rate_init=0.01,
     ...     learning_rate_schedule="linear",
     ...     max_iter=50,
+    ...     unlabeled=-1,
     ...     random_state=0,
     ... )
     >>> model = model.fit(X[:1400], y_some[:1400])
@@ -173,6 +179,7 @@ class DBNClassifier(FineTunedClassifier):
         n_iter_no_change=10,
         tol=1e-4,
         class_weight=None,
+        unlabeled=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -198,6 +205,7 @@ class DBNClassifier(FineTunedClassifier):
         self.verbose = verbose
         self.random_state = random_state
         self.class_weight = class_weight
+        self.unlabeled = unlabeled
 
 
 class DBMClassifier(FineTunedClassifier):
@@ -216,10 +224,9 @@ class DBMClassifier(FineTunedClassifier):
     apart from the weights upwards. Fine-tuning so starts with hidden layers that are
     those of :meth:`DBM.transform`.
 
-    Rows without a label help: those with the label -1 take part in the pretraining
-    alone, as in :mod:`sklearn.semi_supervised`. Only where there is but one other
-    label, -1 is a class. Several classes have a softmax output; two classes, or several
-    labels for each row, sigmoid outputs. The loss is the cross-entropy.
+    Rows without a label help: those that `unlabeled` marks take part in the pretraining
+    alone. Several classes have a softmax output; two classes, or several labels for
+    each row, sigmoid outputs. The loss is the cross-entropy.
 
     Parameters
     ----------
@@ -271,6 +278,11 @@ class DBMClassifier(FineTunedClassifier):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in fine-tuning. "balanced" weighs them inversely to
         their numbers of rows.
+    unlabeled : number, str or None, default=None
+        What marks the rows of y that have no label, and so take part in the pretraining
+        alone: a number such as -1, or a string. ``np.nan`` marks those whose label is
+        NaN, None or pandas' ``NA``, also among strings. Of several labels for each row,
+        all are to be marked. None means that every row has a label.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, without
         pretraining.
@@ -282,7 +294,8 @@ class DBMClassifier(FineTunedClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels, without the mark of rows that have none; of several labels for each
+        row, the numbers of the columns of y.
     coefs_ : list of ndarray of shape (n_below + n_beside, n_above)
         Weights of the hidden layers and the outputs, from below. First come those from
         the layer below, and then, for all hidden layers but the top one, those from the
@@ -334,6 +347,7 @@ class DBMClassifier(FineTunedClassifier):
     ...     learning_rate_init=0.01,
     ...     learning_rate_schedule="linear",
     ...     max_iter=30,
+    ...     unlabeled=-1,
     ...     random_state=0,
     ... )
     >>> model = model.fit(X[:1400], y_some[:1400])
@@ -367,6 +381,7 @@ class DBMClassifier(FineTunedClassifier):
         n_iter_no_change=10,
         tol=1e-4,
         class_weight=None,
+        unlabeled=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -391,6 +406,7 @@ class DBMClassifier(FineTunedClassifier):
         self.verbose = verbose
         self.random_state = random_state
         self.class_weight = class_weight
+        self.unlabeled = unlabeled
 
 
 class DBNRegressor(RegressorMixin, FineTunedNetwork):

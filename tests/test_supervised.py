@@ -191,25 +191,12 @@ def test_rows_without_a_label_are_for_pretraining_alone():
     X, y = data()
     some = y.copy()
     some[40:] = -1
-    model = fitted(X=X, y=some)
+    model = fitted(X=X, y=some, unlabeled=-1)
     dbn = DBN((6, 4), rbm=BernoulliRBM(n_iter=2), random_state=model.dbn_.random_state)
     assert_same_model(fitted(X=X[:40], y=y[:40], rbm=None, dbn=dbn.fit(X)), model)
     assert_array_equal(model.classes_, [0, 1, 2])
     other = fitted(X=X[:40], y=y[:40])
     assert not np.allclose(other.dbn_.components_, model.dbn_.components_)
-    as_class = fitted(X=X, y=np.where(y > 1, 1, -1))
-    assert_array_equal(as_class.classes_, [-1, 1])
-    assert (as_class.predict(X) == -1).any()
-
-
-def test_rows_without_any_of_several_labels():
-    X, _ = data()
-    Y = np.column_stack([X[:, 0] > 0.5, X[:, 1] > 0.5]).astype(int)
-    some = Y.copy()
-    some[40:] = -1
-    model = fitted(X=X, y=some)
-    dbn = model.dbn_
-    assert_same_model(fitted(X=X[:40], y=Y[:40], rbm=None, dbn=dbn), model)
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -543,10 +530,10 @@ def test_a_class_of_minus_one_that_is_known():
 def test_batches_with_rows_without_labels():
     X, y = data()
     some = np.where(np.arange(120) % 2, y, -1)
-    model = unfitted().partial_fit(X, some, classes=[0, 1, 2])
+    model = unfitted(unlabeled=-1).partial_fit(X, some, classes=[0, 1, 2])
     model.partial_fit(X, np.where(y == 1, 1, -1))
     assert_array_equal(model.classes_, [0, 1, 2])
-    with pytest.raises(ValueError, match="all are -1"):
+    with pytest.raises(ValueError, match="all are unlabeled=-1"):
         model.partial_fit(X, np.full(120, -1))
 
 
@@ -583,7 +570,7 @@ def test_labelled_rows_keep_their_own_weights():
     weights = np.random.default_rng(0).uniform(size=120)
     some, dbn = np.where(np.arange(120) % 2, y, -1), DBN((6, 4), random_state=0).fit(X)
     other = unfitted(dbn=dbn).fit(X[1::2], y[1::2], sample_weight=weights[1::2])
-    one = unfitted(dbn=dbn).fit(X, some, sample_weight=weights)
+    one = unfitted(dbn=dbn, unlabeled=-1).fit(X, some, sample_weight=weights)
     assert_same_model(one, other)
 
 
@@ -614,8 +601,9 @@ def test_early_stopping_with_too_few_rows_or_weights():
         model = unfitted(early_stopping=True, max_iter=1, random_state=seed)
         model.fit(X, y, sample_weight=weights)
     labelled = np.arange(120) % 2 == 1
+    some = np.where(labelled, y, -1)
     with pytest.raises(ValueError, match="weight zero"):
-        unfitted().fit(X, np.where(labelled, y, -1), sample_weight=1.0 - labelled)
+        unfitted(unlabeled=-1).fit(X, some, sample_weight=1.0 - labelled)
 
 
 def test_going_on_keeps_what_was_better():
@@ -658,14 +646,6 @@ def test_a_new_fit_has_new_moments():
     model = fitted(warm_start=True)
     steps = model._moments.n_steps
     assert model.fit(X, y)._moments.n_steps == steps
-
-
-def test_a_row_with_some_labels_only_is_refused():
-    X, _ = data()
-    Y = (X[:, :2] > 0.5).astype(int)
-    Y[0, 0] = -1
-    with pytest.raises(ValueError, match=r"0 or 1, but it holds \[-1  0  1\]"):
-        fitted(X=X, y=Y)
 
 
 def test_classes_in_any_order():
