@@ -93,7 +93,7 @@ class FineTunedClassifier(ClassifierMixin, FineTunedNetwork):
         return Targets(
             values=labels.encode(y),
             network=Network(labels.output, cross_entropy),
-            row_weights=class_weights(self.class_weight, y, sample_weight),
+            row_weights=class_weights(self.class_weight, labels, y, sample_weight),
             strata=None if labels.several else y,
             least_held_out=1,
             score=partial(accuracy, labels),

@@ -27,7 +27,7 @@ from ._base import SCHEDULES
 from ._callbacks import CallbackSupportMixin
 from ._origins import check_like
 from ._stacking import HIDDEN_LAYER_SIZES, computed, layer_sizes
-from ._validation import check_rows, draw_seed, record_features
+from ._validation import check_rows, check_sum, draw_seed, record_features
 from ._warnings import warn
 from .core import fine_tuning, optimise
 from .core.backend import Beside, Subset, by_blocks, float_dtype, namespace
@@ -202,12 +202,14 @@ class FineTunedNetwork(
         if labelled is not None:
             rows, own = Subset(X, np.flatnonzero(labelled)), weights[labelled]
         targets = self._targets(y, own, going_on, method, classes)
-        own = own * targets.row_weights.astype(dtype)
+        with np.errstate(over="ignore"):  # of which the check below tells
+            own = own * targets.row_weights.astype(dtype)
         if not own.any():
             raise ValueError(
                 "All rows that have a label have the weight zero, from sample_weight "
                 "or class_weight: give some of them a positive one."
             )
+        check_sum(own)
         if going_on:
             self._check_sizes()
         seed = self._seed if going_on else draw_seed(self.random_state)

@@ -1,5 +1,6 @@
 """Labels in, probabilities out: what a classifier makes of y, whatever it trains."""
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -228,13 +229,45 @@ def check_known(estimator, labels, y, classes=None):
         )
 
 
-def class_weights(class_weight, y, sample_weight):
+def class_weights(class_weight, labels, y, sample_weight):
     """Weights of the rows, by those of their classes."""
     if class_weight is None:
         return np.ones(len(y))
+    if class_weight == "balanced":
+        return balanced(y, sample_weight)
+    if labels.several:
+        raise ValueError(
+            "class_weight is a dict, but rows with several labels have no class: set "
+            "class_weight='balanced' or None."
+        )
+    known, given = labels.classes.tolist(), class_weight.values()
+    if not all(isinstance(x, Real) and 0 <= x < np.inf for x in given):
+        raise ValueError(
+            "Each class_weight must be a finite number of at least 0, but class_weight "
+            f"is {class_weight}."
+        )
+    other = [key for key in class_weight if key not in known]
+    # Where all classes have a weight, others are of rows that these are a part of.
+    if other and not set(known) <= set(class_weight):
+        raise ValueError(
+            f"class_weight has weights for {other}, which are not among the classes "
+            f"{labels.classes}."
+        )
+    weights = np.array([class_weight.get(k, 1.0) for k in known], dtype=float)
+    return weights[np.searchsorted(labels.classes, y)]
+
+
+def balanced(y, sample_weight):
+    """Weights by which classes, or the values of each label, count the same."""
     if y.ndim == 2:
-        return compute_sample_weight(class_weight, y)
-    classes, index = np.unique(y, return_inverse=True)
-    return compute_class_weight(
-        class_weight, classes=classes, y=y, sample_weight=sample_weight
-    )[index]
+        return compute_sample_weight("balanced", y)
+    counted, weights = np.asarray(sample_weight) > 0, np.zeros(len(y))
+    if counted.any():
+        classes, index = np.unique(y[counted], return_inverse=True)
+        weights[counted] = compute_class_weight(
+            "balanced",
+            classes=classes,
+            y=y[counted],
+            sample_weight=sample_weight[counted],
+        )[index]
+    return weights

@@ -5,7 +5,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skebm import DBM, DBN, BernoulliRBM, DBMClassifier, DBNClassifier
+from skebm import (
+    DBM,
+    DBN,
+    BernoulliRBM,
+    DBMClassifier,
+    DBNClassifier,
+    DBNRegressor,
+)
 
 from .test_supervised import assert_same_model, data, unfitted
 
@@ -292,3 +299,81 @@ def test_a_mark_is_a_number_or_a_string(value):
     X, y = data()
     with pytest.raises(ValueError, match="'unlabeled' parameter"):
         unfitted(unlabeled=value).fit(X, y)
+
+
+# Weights
+
+
+def test_a_class_weight_for_classes_that_a_batch_lacks():
+    X, y = data()
+    model = unfitted(class_weight={0: 2.0}).partial_fit(X, y, classes=[0, 1, 2])
+    model.partial_fit(X[y > 0], y[y > 0])
+    plain = unfitted(dbn=model.dbn_, class_weight={0: 2.0})
+    plain.partial_fit(X[y > 0], y[y > 0], classes=[0, 1, 2])
+    other = unfitted(dbn=model.dbn_).partial_fit(X[y > 0], y[y > 0], classes=[0, 1, 2])
+    assert_same_model(plain, other)
+
+
+@pytest.mark.usefixtures("never_pretrained")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0, "heavy", None])
+def test_class_weights_that_are_refused(kind, weight):
+    X, y = data()
+    model = unfitted(kind, class_weight={0: 1.0, 1: weight, 2: 1.0})
+    with pytest.raises(ValueError, match=r"class_weight must be .* at least 0, but"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match=r"class_weight must be .* at least 0, but"):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+
+
+@pytest.mark.usefixtures("never_pretrained")
+def test_a_class_weight_for_no_class_of_y():
+    X, y = data()
+    with pytest.raises(ValueError, match=r"class_weight .* \['a'\].* \[0 1 2\]"):
+        unfitted(class_weight={"a": 1.0, 0: 2.0}).fit(X, y)
+    with pytest.raises(ValueError, match=r"several labels.*'balanced'"):
+        unfitted(class_weight={0: 1.0}).fit(X, several(X))
+
+
+def test_class_weights_of_more_classes_than_y_has():
+    """As in a fold of a cross-validation that lacks a class."""
+    X, y = data()
+    weights = {0: 1.0, 1: 3.0, 2: 0.5}
+    one = unfitted(class_weight=weights).fit(X[y < 2], y[y < 2])
+    other = unfitted(class_weight={0: 1.0, 1: 3.0}).fit(X[y < 2], y[y < 2])
+    assert_same_model(one, other)
+
+
+def test_balanced_classes_of_which_one_has_no_weight():
+    X, y = data()
+    weights, dbn = (y > 0).astype(float), DBN((6, 4), random_state=0).fit(X)
+    params = {"dbn": dbn, "class_weight": "balanced", "batch_size": 500, "alpha": 0.0}
+    one = unfitted(**params).fit(X, y, sample_weight=weights)
+    shares = one.predict_proba(X).mean(axis=0)
+    assert_allclose(shares, [0.0, 0.5, 0.5], atol=0.02)
+
+
+@pytest.mark.usefixtures("never_pretrained")
+@pytest.mark.parametrize("kind", [*KINDS, DBNRegressor])
+@pytest.mark.parametrize(
+    ("dtype", "weight"),
+    [("float32", 1e38), ("float32", 1e-30), ("float64", 1e-310), ("float64", 1e307)],
+)
+def test_sample_weights_out_of_range(kind, dtype, weight):
+    X, y = data()
+    for method in ("fit", "partial_fit"):
+        first = {"classes": [0, 1, 2]} if method != "fit" and kind in KINDS else {}
+        with pytest.raises(ValueError, match=rf"weights.*{dtype}.*mean of 1"):
+            getattr(unfitted(kind), method)(
+                X.astype(dtype), y, sample_weight=np.full(120, weight), **first
+            )
+
+
+def test_sample_weights_within_range():
+    """Where the penalty is nothing, their scale does not count."""
+    X, y = data()
+    one = unfitted(alpha=0.0, dbn=DBN((6, 4), random_state=0).fit(X))
+    for scale in (2.0**-400, 2.0**-40, 2.0**400):
+        weights = np.full(120, scale)
+        one.fit(X, y, sample_weight=weights)
+        assert_allclose(one.predict_proba(X).sum(axis=1), 1.0)
