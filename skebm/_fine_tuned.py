@@ -41,7 +41,8 @@ class Targets(NamedTuple):
 
     `values` (n_rows, n_outputs) are what the network learns, `row_weights` those of
     classes, `strata` what a split keeps the shares of, or None. `score` takes params
-    and rows, values and weights to score. `attributes` are written after the fit.
+    and rows, values and weights to score. `attributes` are written after the fit. What
+    was taken off the values, `offset`, is added to the biases of the outputs.
     """
 
     values: np.ndarray
@@ -51,6 +52,7 @@ class Targets(NamedTuple):
     least_held_out: int
     score: Callable
     attributes: dict
+    offset: np.ndarray | None = None
 
 
 class Job(NamedTuple):
@@ -228,7 +230,7 @@ class FineTunedNetwork(
             for part in (data, held_out)
         )
         if going_on:
-            state = self._resume(settings, method)
+            state = self._resume(settings, method, targets.offset)
         else:
             params = fine_tuning.with_output(
                 self._origin.hidden(model, dtype), settings.network.output, *data[1:]
@@ -271,9 +273,9 @@ class FineTunedNetwork(
             seed=seed,
         )
 
-    def _resume(self, settings, method):
+    def _resume(self, settings, method, offset):
         """Training's state from the fitted attributes. A new fit has new moments."""
-        params = self._params(self.coefs_[0].dtype)
+        params = self._params(self.coefs_[0].dtype, offset)
         moments = self._moments
         if method == "fit" or self._moments_of != self.solver or moments is None:
             moments = settings.optimiser.init(params)
@@ -447,10 +449,13 @@ class FineTunedNetwork(
     def _attributes(self, run, job):
         """The run as fitted attributes."""
         params = run.state.params
+        *biases, last = params.biases
+        if job.targets.offset is not None:
+            last = last + job.targets.offset
         return {
             **job.targets.attributes,
             "coefs_": list(params.weights),
-            "intercepts_": list(params.biases),
+            "intercepts_": [*biases, last],
             "n_iter_": len(run.losses),
             "loss_curve_": run.losses,
             "validation_scores_": run.scores if self.early_stopping else None,
@@ -466,11 +471,14 @@ class FineTunedNetwork(
         record_features(features, job.given[0])
         return {**vars(features), **self._attributes(run, job)}
 
-    def _params(self, dtype):
+    def _params(self, dtype, offset=None):
+        """The network, the biases of its outputs without `offset`."""
+        *biases, last = self.intercepts_
+        last = last if offset is None else last - offset
         return Params(
             *(
                 tuple(x.astype(dtype, copy=False) for x in group)
-                for group in (self.coefs_, self.intercepts_)
+                for group in (self.coefs_, [*biases, last])
             )
         )
 

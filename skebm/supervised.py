@@ -3,13 +3,48 @@
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
+from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_y
 
 from ._classifier import FineTunedClassifier
 from ._fine_tuned import FineTunedNetwork, Targets, goes_in_batches, network_fields
 from ._origins import FromDBM, FromDBN
-from .core.network import Identity, Network, squared_error
+from .core.network import Identity, Network, squared_error, top_layer
+
+# Share of the targets' mean deviation from which on rounding counts.
+ROUNDING = 1e-4
+
+
+def _without_bias(params, rows):
+    """What the weights bring to the outputs of a network, (n_rows, n_outputs)."""
+    return top_layer(params, rows) @ params.weights[-1]
+
+
+def _centred(values, weights):
+    """Targets that the dtype of the weights can hold, and what was taken off them.
+
+    That is the means of those that are too far from 0, and 0 for others, which stay as
+    they are; it is None if all are such. Rows of weight zero count for nothing.
+    """
+    counted, limits = weights > 0, np.finfo(weights.dtype)
+    values, offset = np.where(counted[:, None], values, 0.0), None
+    if counted.any():
+        shares = weights.astype(np.float64) / weights.max()
+        with np.errstate(over="ignore"):  # of which the check below tells
+            mean = np.average(values, axis=0, weights=shares)
+            spread = np.average(np.abs(values - mean), axis=0, weights=shares)
+        far = limits.eps * np.abs(mean) > ROUNDING * spread
+        if far.any():
+            offset = np.where(far, mean, 0.0)
+            values = np.where(counted[:, None], values - offset, 0.0)
+    most = np.abs(values).max()
+    if most > limits.max:
+        raise ValueError(
+            f"y goes as far as {most:g}, which is too large for {weights.dtype}, the "
+            "dtype that follows X: scale it, for example with "
+            "sklearn.compose.TransformedTargetRegressor."
+        )
+    return values, offset
 
 
 def _r2(params, X, values, weights):
@@ -476,7 +511,8 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
     coefs_ : list of ndarray of shape (n_below, n_above)
         Weights between neighbouring layers, from below.
     intercepts_ : list of ndarray of shape (n_above,)
-        Biases of the hidden layers and the outputs.
+        Biases of the hidden layers and the outputs. Where y is so far from 0 that
+        single precision would lose it, those of the outputs are in double precision.
     components_ : ndarray of shape (n_hidden, n_features)
         The first of `coefs_`, transposed.
     dbn_ : DBN
@@ -600,7 +636,13 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
         return self._partial_fit(X, y, sample_weight)
 
     def _check_y(self, y, going_on, classes):
-        return _check_y(y, multi_output=True, y_numeric=True, estimator=self), None
+        # In double precision: what y is, does not depend on the dtype of X.
+        return (
+            check_array(
+                y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self
+            ),
+            None,
+        )
 
     def _targets(self, y, sample_weight, going_on, method, classes):
         values = np.reshape(y, (len(y), -1))
@@ -609,7 +651,7 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
                 f"y has {values.shape[1]} outputs, but this DBNRegressor was fitted to "
                 f"{self.coefs_[-1].shape[1]}."
             )
-
+        values, offset = _centred(values, sample_weight)
         return Targets(
             values=values,
             network=Network(Identity(), squared_error),
@@ -618,6 +660,7 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
             least_held_out=2,
             score=_r2,
             attributes={},
+            offset=offset,
         )
 
     def predict(self, X):
@@ -633,7 +676,8 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The outputs.
         """
-        a = self._fields(X, "predict")
+        a = self._of_rows(_without_bias, X, "predict")
+        a = a + self.intercepts_[-1]  # in double precision, if that has it
         return a[:, 0] if a.shape[1] == 1 else a
 
     def __sklearn_tags__(self):

@@ -674,3 +674,105 @@ def test_l_bfgs_that_does_not_converge_says_so():
     with pytest.warns(ConvergenceWarning, match="L-BFGS did not converge"):
         model = fitted(solver="lbfgs", max_iter=2, tol=0.0)
     assert model.n_iter_ == len(model.loss_curve_) == 2
+
+
+# Targets of the regressor
+
+
+OFFSET, UNIT = 1.7e9, 20.0
+
+
+def far_off(seed=0, n=300):
+    X, _ = data(n, seed=seed)
+    return (X > 0.5).astype(np.uint8), (X[:, :2] > 0.5).sum(axis=1).astype(float)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("params", [{}, {"solver": "lbfgs"}, {"early_stopping": True}])
+def test_targets_far_from_zero(dtype, params):
+    """In seconds since 1970, say, which single precision rounds to two minutes."""
+    X, y = far_off()
+    params = {"hidden_layer_sizes": (10,), "max_iter": 60, "batch_size": 20, **params}
+    params = {"learning_rate_init": 0.03, "tol": 1e-3, "alpha": 0.0, **params}
+    if "solver" in params:
+        params |= {"max_iter": 500, "tol": 0.1}
+    near, far = UNIT * (y - y.mean()), OFFSET + UNIT * y
+    model = fitted(DBNRegressor, X.astype(dtype), far, **params)
+    plain = fitted(DBNRegressor, X.astype(dtype), near, **params)
+    assert model.score(X, far) > 0.9
+    assert_allclose(model.score(X, far), plain.score(X, near), atol=0.01)
+    h, W, b = model.transform(X), model.coefs_[-1], model.intercepts_[-1]
+    assert_allclose(h @ W[:, 0] + b, model.predict(X), rtol=1e-14)
+    assert_allclose(b, OFFSET, rtol=1e-7)
+    assert model.coefs_[-1].dtype == ("float64" if dtype == "float64" else "float32")
+    assert model.set_params(warm_start=True).fit(X, far).score(X, far) > 0.9
+
+
+def test_going_on_with_targets_far_from_zero():
+    """One step further is all that a pass at a small rate goes."""
+    X, y = far_off()
+    far = OFFSET + UNIT * y
+    params = {"hidden_layer_sizes": (10,), "max_iter": 60, "learning_rate_init": 0.03}
+    model = fitted(DBNRegressor, X, far, **params)
+    before = model.predict(X)
+    model.set_params(learning_rate_init=1e-9).partial_fit(X, far)
+    assert_allclose(model.predict(X) - OFFSET, before - OFFSET, rtol=1e-4)
+    model.partial_fit(X[:7], far[:7])
+    assert_allclose(model.predict(X) - OFFSET, before - OFFSET, rtol=1e-4)
+
+
+def test_some_targets_far_from_zero():
+    X, y = far_off()
+    Y = np.column_stack([y, OFFSET + UNIT * y, -OFFSET - y])
+    params = {"solver": "lbfgs", "max_iter": 500, "tol": 0.1, "alpha": 0.0}
+    model = fitted(DBNRegressor, X, Y, hidden_layer_sizes=(10,), **params)
+    assert (r2_score(Y, model.predict(X), multioutput="raw_values") > 0.9).all()
+
+
+def test_ordinary_targets_are_computed_in_the_dtype_of_the_rows():
+    X, y = far_off()
+    model = fitted(DBNRegressor, X, 2000 + UNIT * y)
+    assert model.intercepts_[-1].dtype == model.predict(X).dtype == np.float32
+
+
+@pytest.mark.parametrize("scale", [1.0, OFFSET])
+def test_targets_of_weight_zero_count_for_nothing(scale):
+    X, y = far_off()
+    weights, wrong, y = np.ones(300), scale + y, scale + y
+    weights[:50], wrong[:50] = 0.0, 1e60
+    one, other = (
+        unfitted(DBNRegressor).fit(X, targets, sample_weight=weights)
+        for targets in (y, wrong)
+    )
+    assert_same_model(one, other)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_constant_targets(dtype):
+    X, _ = far_off()
+    for value in (0.0, 3.0, OFFSET):
+        model = fitted(DBNRegressor, X.astype(dtype), np.full(300, value))
+        assert_allclose(model.predict(X), value, rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [None, np.nan, np.inf])
+@pytest.mark.parametrize("container", [list, lambda y: np.array(y, dtype=object)])
+def test_missing_targets_are_refused(value, container, monkeypatch):
+    X, y = far_off()
+    monkeypatch.setattr(DBN, "fit", None)
+    y = [*y[:-1], value]
+    with pytest.raises(ValueError, match=r"Input y contains (NaN|infinity)"):
+        fitted(DBNRegressor, X, container(y))
+    with pytest.raises(ValueError, match=r"Input y contains (NaN|infinity)"):
+        unfitted(DBNRegressor).partial_fit(X, container(y))
+
+
+def test_targets_of_other_kinds_are_refused(monkeypatch):
+    X, y = far_off()
+    monkeypatch.setattr(DBN, "fit", None)
+    with pytest.raises(TypeError, match=r"Sparse data was passed for y.*toarray"):
+        fitted(DBNRegressor, X, sparse.csr_array(y[:, None]))
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        fitted(DBNRegressor, X, np.full(300, "high"))
+    with pytest.raises(ValueError, match=r"y .* too large for float32"):
+        fitted(DBNRegressor, X, 1e300 * y)
