@@ -139,6 +139,14 @@ def check_weights(sample_weight, X, dtype):
     return weights / xp.mean(weights)
 
 
+def weighted_mean(values, sample_weight):
+    """The mean of a value for each row, as a float."""
+    xp = namespace(values)
+    if sample_weight is not None:
+        values = values * check_weights(sample_weight, values, values.dtype)
+    return float(xp.mean(values))
+
+
 def check_sum(weights):
     """Raise an error unless the sum of row weights is well within their dtype."""
     limits = np.finfo(weights.dtype)
