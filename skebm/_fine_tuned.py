@@ -29,7 +29,7 @@ from ._stacking import (
     layer_sizes,
     refuse_checkpoints,
 )
-from ._validation import check_rows
+from ._validation import check_rows, check_sum
 from ._warnings import warn
 from .core import fine_tuning, optimise
 from .core.backend import Beside, Subset, by_blocks, float_dtype, namespace
@@ -151,7 +151,9 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
         known = (X, weights, labelled, targets.values)
         with Fit(self, X_given, y, call, seed=seed, data=known, n_tasks=2) as fit:
             model = self._model_for(fit, X_given, X, sample_weight)
-            run = call.carried() or self._first_run(model, data, settings, call)
+            run = call.carried() or self._first_run(
+                model, data, settings, targets, call
+            )
             add = partial(self._with_beside, model, dtype=weights.dtype)
             data, held_out = fit.value(
                 lambda: (add(data), held_out and add(held_out)),
@@ -186,20 +188,22 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
         else:
             rows, own = Subset(X, np.flatnonzero(labelled)), weights[labelled]
         targets = self._targets(y, own, call.going_on, call.method, call.classes)
-        own = own * targets.row_weights.astype(weights.dtype)
+        with np.errstate(over="ignore"):  # of which the check below tells
+            own = own * targets.row_weights.astype(weights.dtype)
         if not own.any():
             raise ValueError(
                 "All rows that have a label have the weight zero, from sample_weight "
                 "or class_weight: give some of them a positive one."
             )
+        check_sum(own)
         if call.going_on:
             self._check_sizes()
         return (rows, targets.values.astype(weights.dtype), own), labelled, targets
 
-    def _first_run(self, model, data, settings, call):
+    def _first_run(self, model, data, settings, targets, call):
         """What the first epoch starts from."""
         if call.going_on:
-            state = self._resume(settings, call.method)
+            state = self._resume(settings, call.method, targets.offset)
             scores = self.validation_scores_ or []
             return Run(state, self.loss_curve_, scores, state.epoch)
         _, values, weights = data
@@ -245,9 +249,9 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
             seed=seed,
         )
 
-    def _resume(self, settings, method):
+    def _resume(self, settings, method, offset):
         """Training's state from the fitted attributes. A new fit has new moments."""
-        params = self._params(self.coefs_[0].dtype)
+        params = self._params(self.coefs_[0].dtype, offset)
         moments = self._moments
         if method == "fit" or self._moments_of != self.solver or moments is None:
             moments = settings.optimiser.init(params)
@@ -340,10 +344,13 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
 
     def _attributes(self, run, state, model, targets, seed):
         """The run as fitted attributes, with the params of a state."""
+        *biases, last = state.params.biases
+        if targets.offset is not None:
+            last = last + targets.offset
         return {
             **targets.attributes,
             "coefs_": list(state.params.weights),
-            "intercepts_": list(state.params.biases),
+            "intercepts_": [*biases, last],
             "n_iter_": len(run.losses),
             "loss_curve_": run.losses,
             "validation_scores_": run.scores if self.early_stopping else None,
@@ -353,11 +360,14 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
             "_moments_of": self.solver,
         }
 
-    def _params(self, dtype):
+    def _params(self, dtype, offset=None):
+        """The network, the biases of its outputs without `offset`."""
+        *biases, last = self.intercepts_
+        last = last if offset is None else last - offset
         return Params(
             *(
                 tuple(x.astype(dtype, copy=False) for x in group)
-                for group in (self.coefs_, self.intercepts_)
+                for group in (self.coefs_, [*biases, last])
             )
         )
 

@@ -16,7 +16,8 @@ class Targets(NamedTuple):
 
     `values` (n_rows, n_outputs) are what the network learns, `row_weights` those of
     classes, `strata` what a split keeps the shares of, or None. `score` takes params
-    and rows, values and weights to score. `attributes` are written after the fit.
+    and rows, values and weights to score. `attributes` are written after the fit. What
+    was taken off the values, `offset`, is added to the biases of the outputs.
     """
 
     values: np.ndarray
@@ -26,6 +27,7 @@ class Targets(NamedTuple):
     least_held_out: int
     score: Callable
     attributes: dict
+    offset: np.ndarray | None = None
 
 
 class Run(NamedTuple):

@@ -9,7 +9,13 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ._validation import check_hidden, check_rows, check_states, draw_seed
+from ._validation import (
+    check_hidden,
+    check_rows,
+    check_states,
+    draw_seed,
+    weighted_mean,
+)
 from ._warnings import warn
 from .core import partition, tempering
 from .core.backend import by_blocks, float_dtype, namespace, to_numpy
@@ -243,24 +249,29 @@ class Queries:
         best = min(known.values(), key=width, default=None)
         return (self.log_partition() if best is None else best).value
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         """Mean log-likelihood of the rows, in nats.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to score.
-
         y : Ignored
             Not used, present for consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. A row of weight 2 counts as the row twice.
 
         Returns
         -------
         log_likelihood : float
-            Mean of :meth:`score_samples`; larger is better.
+            Weighted mean of :meth:`score_samples`; larger is better.
+
+        Raises
+        ------
+        ValueError
+            If a weight is negative or not finite, or if all are zero.
         """
-        log_likelihood = self.score_samples(X)
-        return float(namespace(log_likelihood).mean(log_likelihood))
+        return weighted_mean(self.score_samples(X), sample_weight)
 
     @validate_params(
         {

@@ -159,6 +159,28 @@ def check_weights(sample_weight, X, dtype):
     return weights / xp.mean(weights)
 
 
+def weighted_mean(values, sample_weight):
+    """The mean of a value for each row, as a float."""
+    xp = namespace(values)
+    if sample_weight is not None:
+        values = values * check_weights(sample_weight, values, values.dtype)
+    return float(xp.mean(values))
+
+
+def check_sum(weights):
+    """Raise an error unless the sum of row weights is well within their dtype."""
+    limits = np.finfo(weights.dtype)
+    with np.errstate(over="ignore"):
+        total = float(np.sum(weights, dtype=np.float64))
+    # Squares are, too, so that it can be multiplied and divided by.
+    if not math.sqrt(limits.tiny) < total < math.sqrt(limits.max):
+        raise ValueError(
+            "The row weights, from sample_weight and class_weight, have the sum "
+            f"{total:g}, which is too small or too large for {weights.dtype}. Scale "
+            "them, for example to a mean of 1."
+        )
+
+
 def check_hidden(estimator, H):
     """Values of the hidden units, with as many columns as the estimator has outputs."""
     refuse_without_dispatch(estimator)

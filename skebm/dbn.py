@@ -16,7 +16,13 @@ from ._layers import LayeredTransformer
 from ._machine_epochs import joined_histories
 from ._stack_epochs import LayerByLayer, Run, WakeSleep, stack_of
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
-from ._validation import check_rows, check_states, check_weights, draw_seed
+from ._validation import (
+    check_rows,
+    check_states,
+    check_weights,
+    draw_seed,
+    weighted_mean,
+)
 from .core import stack as belief
 from .core.backend import by_blocks, float_dtype, namespace
 from .core.streams import Purpose, stream
@@ -442,24 +448,29 @@ class DBN(
         value = by_blocks(lambda v: belief.bound(stack, v, numbers), X, float_dtype(X))
         return value - self.rbms_[-1]._log_z()
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         """Mean of the lower bounds of the rows' log-likelihoods, in nats.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to score.
-
         y : Ignored
             Not used, present for consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. A row of weight 2 counts as the row twice.
 
         Returns
         -------
         log_likelihood : float
-            Mean of :meth:`score_samples`; larger is better.
+            Weighted mean of :meth:`score_samples`; larger is better.
+
+        Raises
+        ------
+        ValueError
+            If a weight is negative or not finite, or if all are zero.
         """
-        log_likelihood = self.score_samples(X)
-        return float(namespace(log_likelihood).mean(log_likelihood))
+        return weighted_mean(self.score_samples(X), sample_weight)
 
     def log_partition(self, method="auto", **options):
         """Logarithm of the partition function Z of the top machine, in nats.

@@ -3,14 +3,49 @@
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
+from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_y
 
 from ._classifier import FineTunedClassifier
 from ._fine_tuned import FineTunedNetwork, goes_in_batches, network_fields
 from ._network_epochs import Targets
 from ._origins import FromDBM, FromDBN
-from .core.network import Identity, Network, squared_error
+from .core.network import Identity, Network, squared_error, top_layer
+
+# Share of the targets' mean deviation from which on rounding counts.
+ROUNDING = 1e-4
+
+
+def _without_bias(params, rows):
+    """What the weights bring to the outputs of a network, (n_rows, n_outputs)."""
+    return top_layer(params, rows) @ params.weights[-1]
+
+
+def _centred(values, weights):
+    """Targets that the dtype of the weights can hold, and what was taken off them.
+
+    That is the means of those that are too far from 0, and 0 for others, which stay as
+    they are; it is None if all are such. Rows of weight zero count for nothing.
+    """
+    counted, limits = weights > 0, np.finfo(weights.dtype)
+    values, offset = np.where(counted[:, None], values, 0.0), None
+    if counted.any():
+        shares = weights.astype(np.float64) / weights.max()
+        with np.errstate(over="ignore"):  # of which the check below tells
+            mean = np.average(values, axis=0, weights=shares)
+            spread = np.average(np.abs(values - mean), axis=0, weights=shares)
+        far = limits.eps * np.abs(mean) > ROUNDING * spread
+        if far.any():
+            offset = np.where(far, mean, 0.0)
+            values = np.where(counted[:, None], values - offset, 0.0)
+    most = np.abs(values).max()
+    if most > limits.max:
+        raise ValueError(
+            f"y goes as far as {most:g}, which is too large for {weights.dtype}, the "
+            "dtype that follows X: scale it, for example with "
+            "sklearn.compose.TransformedTargetRegressor."
+        )
+    return values, offset
 
 
 def _r2(params, X, values, weights):
@@ -24,9 +59,8 @@ class DBNClassifier(FineTunedClassifier):
     The machines of a deep belief network are trained on the rows without their
     labels. Then they become the hidden layers of a feed-forward network, with an
     output layer above them, and all weights are fine-tuned by backpropagation to
-    predict the labels [1]_. So rows without a label help: those with the label -1 take
-    part in the pretraining alone, as in :mod:`sklearn.semi_supervised`. Only where
-    there is but one other label, -1 is a class.
+    predict the labels [1]_. So rows without a label help: those that `unlabeled` marks
+    take part in the pretraining alone.
 
     Several classes have a softmax output; two classes, or several labels for each row,
     sigmoid outputs. The loss is the cross-entropy.
@@ -80,6 +114,11 @@ class DBNClassifier(FineTunedClassifier):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in fine-tuning. "balanced" weighs them inversely to
         their numbers of rows.
+    unlabeled : number, str or None, default=None
+        What marks the rows of y that have no label, and so take part in the pretraining
+        alone: a number such as -1, or a string. ``np.nan`` marks those whose label is
+        NaN, None or pandas' ``NA``, also among strings. Of several labels for each row,
+        all are to be marked. None means that every row has a label.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, without
         pretraining.
@@ -91,7 +130,8 @@ class DBNClassifier(FineTunedClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels, without the mark of rows that have none; of several labels for each
+        row, the numbers of the columns of y.
     coefs_ : list of ndarray of shape (n_below, n_above)
         Weights between neighbouring layers, from below.
     intercepts_ : list of ndarray of shape (n_above,)
@@ -140,6 +180,7 @@ class DBNClassifier(FineTunedClassifier):
     ...     learning_rate_init=0.01,
     ...     learning_rate_schedule="linear",
     ...     max_iter=50,
+    ...     unlabeled=-1,
     ...     random_state=0,
     ... )
     >>> model = model.fit(X[:1400], y_some[:1400])
@@ -174,6 +215,7 @@ class DBNClassifier(FineTunedClassifier):
         n_iter_no_change=10,
         tol=1e-4,
         class_weight=None,
+        unlabeled=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -199,6 +241,7 @@ class DBNClassifier(FineTunedClassifier):
         self.verbose = verbose
         self.random_state = random_state
         self.class_weight = class_weight
+        self.unlabeled = unlabeled
 
 
 class DBMClassifier(FineTunedClassifier):
@@ -217,10 +260,9 @@ class DBMClassifier(FineTunedClassifier):
     apart from the weights upwards. Fine-tuning so starts with hidden layers that are
     those of :meth:`DBM.transform`.
 
-    Rows without a label help: those with the label -1 take part in the pretraining
-    alone, as in :mod:`sklearn.semi_supervised`. Only where there is but one other
-    label, -1 is a class. Several classes have a softmax output; two classes, or several
-    labels for each row, sigmoid outputs. The loss is the cross-entropy.
+    Rows without a label help: those that `unlabeled` marks take part in the pretraining
+    alone. Several classes have a softmax output; two classes, or several labels for
+    each row, sigmoid outputs. The loss is the cross-entropy.
 
     Parameters
     ----------
@@ -272,6 +314,11 @@ class DBMClassifier(FineTunedClassifier):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in fine-tuning. "balanced" weighs them inversely to
         their numbers of rows.
+    unlabeled : number, str or None, default=None
+        What marks the rows of y that have no label, and so take part in the pretraining
+        alone: a number such as -1, or a string. ``np.nan`` marks those whose label is
+        NaN, None or pandas' ``NA``, also among strings. Of several labels for each row,
+        all are to be marked. None means that every row has a label.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, without
         pretraining.
@@ -283,7 +330,8 @@ class DBMClassifier(FineTunedClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels, without the mark of rows that have none; of several labels for each
+        row, the numbers of the columns of y.
     coefs_ : list of ndarray of shape (n_below + n_beside, n_above)
         Weights of the hidden layers and the outputs, from below. First come those from
         the layer below, and then, for all hidden layers but the top one, those from the
@@ -335,6 +383,7 @@ class DBMClassifier(FineTunedClassifier):
     ...     learning_rate_init=0.01,
     ...     learning_rate_schedule="linear",
     ...     max_iter=30,
+    ...     unlabeled=-1,
     ...     random_state=0,
     ... )
     >>> model = model.fit(X[:1400], y_some[:1400])
@@ -368,6 +417,7 @@ class DBMClassifier(FineTunedClassifier):
         n_iter_no_change=10,
         tol=1e-4,
         class_weight=None,
+        unlabeled=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -392,6 +442,7 @@ class DBMClassifier(FineTunedClassifier):
         self.verbose = verbose
         self.random_state = random_state
         self.class_weight = class_weight
+        self.unlabeled = unlabeled
 
 
 class DBNRegressor(RegressorMixin, FineTunedNetwork):
@@ -461,7 +512,8 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
     coefs_ : list of ndarray of shape (n_below, n_above)
         Weights between neighbouring layers, from below.
     intercepts_ : list of ndarray of shape (n_above,)
-        Biases of the hidden layers and the outputs.
+        Biases of the hidden layers and the outputs. Where y is so far from 0 that
+        single precision would lose it, those of the outputs are in double precision.
     components_ : ndarray of shape (n_hidden, n_features)
         The first of `coefs_`, transposed.
     dbn_ : DBN
@@ -585,7 +637,13 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
         return self._partial_fit(X, y, sample_weight)
 
     def _check_y(self, y, going_on, classes):
-        return _check_y(y, multi_output=True, y_numeric=True, estimator=self), None
+        # In double precision: what y is, does not depend on the dtype of X.
+        return (
+            check_array(
+                y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self
+            ),
+            None,
+        )
 
     def _targets(self, y, sample_weight, going_on, method, classes):
         values = np.reshape(y, (len(y), -1))
@@ -594,7 +652,7 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
                 f"y has {values.shape[1]} outputs, but this DBNRegressor was fitted to "
                 f"{self.coefs_[-1].shape[1]}."
             )
-
+        values, offset = _centred(values, sample_weight)
         return Targets(
             values=values,
             network=Network(Identity(), squared_error),
@@ -603,6 +661,7 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
             least_held_out=2,
             score=_r2,
             attributes={},
+            offset=offset,
         )
 
     def predict(self, X):
@@ -618,7 +677,8 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The outputs.
         """
-        a = self._fields(X, "predict")
+        a = self._of_rows(_without_bias, X, "predict")
+        a = a + self.intercepts_[-1]  # in double precision, if that has it
         return a[:, 0] if a.shape[1] == 1 else a
 
     def __sklearn_tags__(self):

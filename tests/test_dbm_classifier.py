@@ -182,7 +182,7 @@ def test_machines_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="4 features, but dbm was fitted to 5"):
         classifier(machine(X)).fit(X[:, :4], y)
     with pytest.raises(ValueError, match="fit a DBM, and give it as dbm"):
-        classifier(machine(X)).partial_fit(X, np.full(120, -1), classes=[0, 1, 2])
+        classifier(machine(X), unlabeled=-1).fit(X, np.full(120, -1))
     model = classifier(DBM(n_iter=-1))
     with pytest.raises(ValueError, match="'n_iter' parameter of DBM"):
         model.fit(X, y)
@@ -192,7 +192,7 @@ def test_machines_that_do_not_fit_are_refused():
 def test_rows_without_a_label_are_for_pretraining_alone():
     X, y = data()
     some = np.where(np.arange(120) % 3 == 0, y, -1)
-    model = fitted(DBMClassifier, X, some)
+    model = fitted(DBMClassifier, X, some, unlabeled=-1)
     dbm = clone(model.dbm_).fit(X)
     assert_array_equal(dbm.components_[0], model.dbm_.components_[0])
     assert_same_model(classifier(dbm).fit(X[::3], y[::3]), model)
@@ -247,7 +247,7 @@ def test_the_posterior_is_computed_once_for_each_labelled_row(monkeypatch, param
         n_rows.append(len(visible))
         return real(self, visible)
 
-    model = classifier(machine(X), **params)
+    model = classifier(machine(X), unlabeled=-1, **params)
     monkeypatch.setattr(origins.Posterior, "__call__", counted)
     model.fit(X, some)
     assert sum(n_rows) == 40
@@ -266,7 +266,7 @@ def test_the_posterior_lies_on_disk_where_the_rows_do(monkeypatch, tmp_path):
         return kept[-1]
 
     monkeypatch.setattr(_fine_tuned, "computed", spied)
-    model, params = classifier(machine(X)), {"max_iter": 2}
+    model, params = classifier(machine(X), unlabeled=-1), {"max_iter": 2}
     some = np.where(np.arange(len(y)) % 3 == 0, -1, y)
     found = clone_with(model, **params).fit(rows, some)
     assert_same_model(found, clone_with(model, **params).fit(X, some))

@@ -30,6 +30,7 @@ FLOORS = {
     "_warnings": 0,
     "_validation": 6,
     "_callbacks": 6,
+    "_labels": 6,
     "_queries": 7,
     "_layers": 7,
     "_fitting": 8,

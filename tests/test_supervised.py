@@ -184,13 +184,6 @@ def test_several_labels_for_each_row():
     assert model.partial_fit(X, Y).predict(X).shape == Y.shape
 
 
-def test_a_single_class():
-    X, _ = data()
-    model = fitted(X=X, y=np.full(120, "only"))
-    assert_array_equal(model.predict(X), np.full(120, "only"))
-    assert model.predict_proba(X).shape == (120, 1)
-
-
 # Rows without a label, weights, and the network to start from
 
 
@@ -198,25 +191,12 @@ def test_rows_without_a_label_are_for_pretraining_alone():
     X, y = data()
     some = y.copy()
     some[40:] = -1
-    model = fitted(X=X, y=some)
+    model = fitted(X=X, y=some, unlabeled=-1)
     dbn = DBN((6, 4), rbm=BernoulliRBM(n_iter=2), random_state=model.dbn_.random_state)
     assert_same_model(fitted(X=X[:40], y=y[:40], rbm=None, dbn=dbn.fit(X)), model)
     assert_array_equal(model.classes_, [0, 1, 2])
     other = fitted(X=X[:40], y=y[:40])
     assert not np.allclose(other.dbn_.components_, model.dbn_.components_)
-    as_class = fitted(X=X, y=np.where(y > 1, 1, -1))
-    assert_array_equal(as_class.classes_, [-1, 1])
-    assert (as_class.predict(X) == -1).any()
-
-
-def test_rows_without_any_of_several_labels():
-    X, _ = data()
-    Y = np.column_stack([X[:, 0] > 0.5, X[:, 1] > 0.5]).astype(int)
-    some = Y.copy()
-    some[40:] = -1
-    model = fitted(X=X, y=some)
-    dbn = model.dbn_
-    assert_same_model(fitted(X=X[:40], y=Y[:40], rbm=None, dbn=dbn), model)
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -550,10 +530,10 @@ def test_a_class_of_minus_one_that_is_known():
 def test_batches_with_rows_without_labels():
     X, y = data()
     some = np.where(np.arange(120) % 2, y, -1)
-    model = unfitted().partial_fit(X, some, classes=[0, 1, 2])
+    model = unfitted(unlabeled=-1).partial_fit(X, some, classes=[0, 1, 2])
     model.partial_fit(X, np.where(y == 1, 1, -1))
     assert_array_equal(model.classes_, [0, 1, 2])
-    with pytest.raises(ValueError, match="all are -1"):
+    with pytest.raises(ValueError, match="all are unlabeled=-1"):
         model.partial_fit(X, np.full(120, -1))
 
 
@@ -581,7 +561,7 @@ def test_balanced_weights_of_several_labels():
 def test_other_form_of_y_than_in_the_first_fit():
     X, _ = data()
     model = fitted(X=X, y=(X[:, :2] > 0.5).astype(int))
-    with pytest.raises(ValueError, match=r"y is binary.*multilabel"):
+    with pytest.raises(ValueError, match=r"columns of y is 1, but .* fitted to 2"):
         model.partial_fit(X, (X[:, 0] > 0.5).astype(int))
 
 
@@ -590,7 +570,7 @@ def test_labelled_rows_keep_their_own_weights():
     weights = np.random.default_rng(0).uniform(size=120)
     some, dbn = np.where(np.arange(120) % 2, y, -1), DBN((6, 4), random_state=0).fit(X)
     other = unfitted(dbn=dbn).fit(X[1::2], y[1::2], sample_weight=weights[1::2])
-    one = unfitted(dbn=dbn).fit(X, some, sample_weight=weights)
+    one = unfitted(dbn=dbn, unlabeled=-1).fit(X, some, sample_weight=weights)
     assert_same_model(one, other)
 
 
@@ -621,8 +601,9 @@ def test_early_stopping_with_too_few_rows_or_weights():
         model = unfitted(early_stopping=True, max_iter=1, random_state=seed)
         model.fit(X, y, sample_weight=weights)
     labelled = np.arange(120) % 2 == 1
+    some = np.where(labelled, y, -1)
     with pytest.raises(ValueError, match="weight zero"):
-        unfitted().fit(X, np.where(labelled, y, -1), sample_weight=1.0 - labelled)
+        unfitted(unlabeled=-1).fit(X, some, sample_weight=1.0 - labelled)
 
 
 def test_going_on_keeps_what_was_better():
@@ -667,14 +648,6 @@ def test_a_new_fit_has_new_moments():
     assert model.fit(X, y)._moments.n_steps == steps
 
 
-def test_a_row_with_some_labels_only_is_refused():
-    X, _ = data()
-    Y = (X[:, :2] > 0.5).astype(int)
-    Y[0, 0] = -1
-    with pytest.raises(ValueError, match=r"[Mm]ultioutput|not supported"):
-        fitted(X=X, y=Y)
-
-
 def test_classes_in_any_order():
     X, y = data()
     model = unfitted().partial_fit(X, y, classes=[2, 0, 1])
@@ -701,3 +674,105 @@ def test_l_bfgs_that_does_not_converge_says_so():
     with pytest.warns(ConvergenceWarning, match="L-BFGS did not converge"):
         model = fitted(solver="lbfgs", max_iter=2, tol=0.0)
     assert model.n_iter_ == len(model.loss_curve_) == 2
+
+
+# Targets of the regressor
+
+
+OFFSET, UNIT = 1.7e9, 20.0
+
+
+def far_off(seed=0, n=300):
+    X, _ = data(n, seed=seed)
+    return (X > 0.5).astype(np.uint8), (X[:, :2] > 0.5).sum(axis=1).astype(float)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("params", [{}, {"solver": "lbfgs"}, {"early_stopping": True}])
+def test_targets_far_from_zero(dtype, params):
+    """In seconds since 1970, say, which single precision rounds to two minutes."""
+    X, y = far_off()
+    params = {"hidden_layer_sizes": (10,), "max_iter": 60, "batch_size": 20, **params}
+    params = {"learning_rate_init": 0.03, "tol": 1e-3, "alpha": 0.0, **params}
+    if "solver" in params:
+        params |= {"max_iter": 500, "tol": 0.1}
+    near, far = UNIT * (y - y.mean()), OFFSET + UNIT * y
+    model = fitted(DBNRegressor, X.astype(dtype), far, **params)
+    plain = fitted(DBNRegressor, X.astype(dtype), near, **params)
+    assert model.score(X, far) > 0.9
+    assert_allclose(model.score(X, far), plain.score(X, near), atol=0.01)
+    h, W, b = model.transform(X), model.coefs_[-1], model.intercepts_[-1]
+    assert_allclose(h @ W[:, 0] + b, model.predict(X), rtol=1e-14)
+    assert_allclose(b, OFFSET, rtol=1e-7)
+    assert model.coefs_[-1].dtype == ("float64" if dtype == "float64" else "float32")
+    assert model.set_params(warm_start=True).fit(X, far).score(X, far) > 0.9
+
+
+def test_going_on_with_targets_far_from_zero():
+    """One step further is all that a pass at a small rate goes."""
+    X, y = far_off()
+    far = OFFSET + UNIT * y
+    params = {"hidden_layer_sizes": (10,), "max_iter": 60, "learning_rate_init": 0.03}
+    model = fitted(DBNRegressor, X, far, **params)
+    before = model.predict(X)
+    model.set_params(learning_rate_init=1e-9).partial_fit(X, far)
+    assert_allclose(model.predict(X) - OFFSET, before - OFFSET, rtol=1e-4)
+    model.partial_fit(X[:7], far[:7])
+    assert_allclose(model.predict(X) - OFFSET, before - OFFSET, rtol=1e-4)
+
+
+def test_some_targets_far_from_zero():
+    X, y = far_off()
+    Y = np.column_stack([y, OFFSET + UNIT * y, -OFFSET - y])
+    params = {"solver": "lbfgs", "max_iter": 500, "tol": 0.1, "alpha": 0.0}
+    model = fitted(DBNRegressor, X, Y, hidden_layer_sizes=(10,), **params)
+    assert (r2_score(Y, model.predict(X), multioutput="raw_values") > 0.9).all()
+
+
+def test_ordinary_targets_are_computed_in_the_dtype_of_the_rows():
+    X, y = far_off()
+    model = fitted(DBNRegressor, X, 2000 + UNIT * y)
+    assert model.intercepts_[-1].dtype == model.predict(X).dtype == np.float32
+
+
+@pytest.mark.parametrize("scale", [1.0, OFFSET])
+def test_targets_of_weight_zero_count_for_nothing(scale):
+    X, y = far_off()
+    weights, wrong, y = np.ones(300), scale + y, scale + y
+    weights[:50], wrong[:50] = 0.0, 1e60
+    one, other = (
+        unfitted(DBNRegressor).fit(X, targets, sample_weight=weights)
+        for targets in (y, wrong)
+    )
+    assert_same_model(one, other)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_constant_targets(dtype):
+    X, _ = far_off()
+    for value in (0.0, 3.0, OFFSET):
+        model = fitted(DBNRegressor, X.astype(dtype), np.full(300, value))
+        assert_allclose(model.predict(X), value, rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [None, np.nan, np.inf])
+@pytest.mark.parametrize("container", [list, lambda y: np.array(y, dtype=object)])
+def test_missing_targets_are_refused(value, container, monkeypatch):
+    X, y = far_off()
+    monkeypatch.setattr(DBN, "fit", None)
+    y = [*y[:-1], value]
+    with pytest.raises(ValueError, match=r"Input y contains (NaN|infinity)"):
+        fitted(DBNRegressor, X, container(y))
+    with pytest.raises(ValueError, match=r"Input y contains (NaN|infinity)"):
+        unfitted(DBNRegressor).partial_fit(X, container(y))
+
+
+def test_targets_of_other_kinds_are_refused(monkeypatch):
+    X, y = far_off()
+    monkeypatch.setattr(DBN, "fit", None)
+    with pytest.raises(TypeError, match=r"Sparse data was passed for y.*toarray"):
+        fitted(DBNRegressor, X, sparse.csr_array(y[:, None]))
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        fitted(DBNRegressor, X, np.full(300, "high"))
+    with pytest.raises(ValueError, match=r"y .* too large for float32"):
+        fitted(DBNRegressor, X, 1e300 * y)
