@@ -48,7 +48,7 @@ class DBN(
     ----------
     hidden_layer_sizes : int or array-like of shape (n_layers,), default=(256, 256)
         Numbers of hidden units, from below.
-    rbm : estimator or list of estimators, default=None
+    rbm : BernoulliRBM or list of BernoulliRBM, default=None
         The machine that is cloned for each layer and given its size, or a list with
         one for each layer. None is ``BernoulliRBM()``. The parameters of a single
         machine that is given can be set as ``rbm__learning_rate`` and so on.

@@ -69,7 +69,7 @@ class DBNClassifier(FineTunedClassifier):
     ----------
     hidden_layer_sizes : int or array-like of shape (n_layers,), default=(256, 256)
         Numbers of hidden units, from below. Not used with `dbn`.
-    rbm : estimator or list of estimators, default=None
+    rbm : BernoulliRBM or list of BernoulliRBM, default=None
         The machine that is cloned for each layer, or a list with one for each, as in
         :class:`DBN`. With ``BernoulliRBM(n_iter=0)``, fine-tuning starts from random
         weights.
@@ -77,6 +77,10 @@ class DBNClassifier(FineTunedClassifier):
         A fitted deep belief network to start from, in place of pretraining. It is left
         as it is. In a grid search, whose clones are not fitted, give
         ``sklearn.frozen.FrozenEstimator(dbn)``: then one pretraining serves them all.
+        One that is not fitted is cloned, given the sizes of the layers and a seed, and
+        fitted to the rows. Its parameters can be set as ``dbn__up_down_iter`` and so
+        on, its `hidden_layer_sizes` are to be left out, or these, and it has an `rbm`
+        of its own.
     solver : {"adam", "sgd", "lbfgs"}, default="adam"
         "adam" and "sgd", which has Nesterov momentum, go from minibatch to minibatch;
         "lbfgs" takes all rows at once, and suits small data.
@@ -457,7 +461,7 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
     ----------
     hidden_layer_sizes : int or array-like of shape (n_layers,), default=(256, 256)
         Numbers of hidden units, from below. Not used with `dbn`.
-    rbm : estimator or list of estimators, default=None
+    rbm : BernoulliRBM or list of BernoulliRBM, default=None
         The machine that is cloned for each layer, or a list with one for each, as in
         :class:`DBN`. With ``BernoulliRBM(n_iter=0)``, fine-tuning starts from random
         weights.
@@ -465,6 +469,10 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
         A fitted deep belief network to start from, in place of pretraining. It is left
         as it is. In a grid search, whose clones are not fitted, give
         ``sklearn.frozen.FrozenEstimator(dbn)``: then one pretraining serves them all.
+        One that is not fitted is cloned, given the sizes of the layers and a seed, and
+        fitted to the rows. Its parameters can be set as ``dbn__up_down_iter`` and so
+        on, its `hidden_layer_sizes` are to be left out, or these, and it has an `rbm`
+        of its own.
     solver : {"adam", "sgd", "lbfgs"}, default="adam"
         "adam" and "sgd", which has Nesterov momentum, go from minibatch to minibatch;
         "lbfgs" takes all rows at once, and suits small data.
