@@ -182,9 +182,9 @@ class Fit:
             for callback in getattr(self.estimator, "_skl_callbacks", ()):
                 if isinstance(callback, Checkpoint):
                     self.writers.append(callback.writer(self.context, self.call))
+        self.context.call_on_fit_task_begin(**self.seen)
         for writer in self.writers:
             writer.begin(self.so_far)
-        self.context.call_on_fit_task_begin(**self.seen)
         return self
 
     def _check_resumed(self):
@@ -225,17 +225,16 @@ class Fit:
                 with task.propagate_callback_context(part):
                     task.call_on_fit_task_begin(**self.seen)
                     train(part, self.parts)
+                self.parts.append(part)
+                self.stopped = bool(task.call_on_fit_task_end(**self.seen))
             except KeyboardInterrupt:
                 if not self.parts:
                     raise
-                self.interrupted = "before the first epoch"
-            else:
-                self.parts.append(part)
+                self.interrupted = "before its end"
             self.under_way = None
             if self.interrupted is not None:
                 of = f" {index + 1} of {len(parts)}" if len(parts) > 1 else ""
                 self.interrupted = f"in {task_name}{of}, {self.interrupted}"
-            self.stopped = bool(task.call_on_fit_task_end(**self.seen))
             if self.is_over():
                 break
         return self.parts
@@ -332,6 +331,7 @@ class Fit:
     def so_far(self):
         """A copy of the estimator as if the fit ended now, which can go on."""
         estimator = without_callbacks(self.estimator)
+        vars(estimator).pop("_unfinished", None)
         vars(estimator).update(self.attributes())
         if self.call.method == "fit":
             vars(estimator)["_unfinished"] = Unfinished(

@@ -124,7 +124,7 @@ def test_an_interruption_of_what_is_between_the_epochs(monkeypatch):
     X, y = digits()
     with monkeypatch.context() as patch:
         patch.setattr(_stacking, "features", once_interrupted(_stacking.features, 2))
-        with pytest.warns(UserWarning, match="in layer 2 of 2, before the first epoch"):
+        with pytest.warns(UserWarning, match="in layer 2 of 2, before its end"):
             dbn = stack_of().fit(X)
         assert len(dbn.rbms_) == 1
     from skebm import _fine_tuned
