@@ -30,9 +30,10 @@ from ._validation import (
 )
 from ._warnings import warn
 from .core import algorithms, monitor, optimise, training
-from .core.backend import float_dtype, namespace
+from .core.backend import namespace
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Machine, Params
+from .core.rows import float_dtype
 from .core.sampling import USUAL
 from .core.streams import Purpose, stream
 

@@ -30,9 +30,10 @@ from ._stacking import HIDDEN_LAYER_SIZES, computed, layer_sizes
 from ._validation import check_rows, draw_seed, record_features
 from ._warnings import warn
 from .core import fine_tuning, optimise
-from .core.backend import Beside, Subset, by_blocks, float_dtype, namespace
+from .core.backend import namespace
 from .core.machine import Params
 from .core.network import Dropout, Network, output_field, top_layer
+from .core.rows import Beside, Subset, by_blocks, float_dtype
 from .core.training import Diverged
 
 

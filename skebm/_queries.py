@@ -12,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from ._validation import check_hidden, check_rows, check_states, draw_seed
 from ._warnings import warn
 from .core import partition, tempering
-from .core.backend import by_blocks, float_dtype, namespace, to_numpy
+from .core.backend import namespace, to_numpy
 from .core.machine import Machine, Params, visible_mean
 from .core.missing import observed_in, started
+from .core.rows import by_blocks, float_dtype
 from .core.sampling import (
     FINE,
     conditional_mean,

@@ -7,8 +7,9 @@ import joblib
 from scipy import sparse
 
 from .core import training
-from .core.backend import Scaled, Subset, to_numpy
+from .core.backend import to_numpy
 from .core.early_stopping import EarlyStopping, Progress
+from .core.rows import Scaled, Subset
 
 
 class Job(NamedTuple):

@@ -8,7 +8,8 @@ from sklearn import clone
 from sklearn.utils._param_validation import Interval
 
 from ._validation import draw_seed
-from .core.backend import Subset, by_blocks, float_dtype, zeros
+from .core.backend import zeros
+from .core.rows import Subset, by_blocks, float_dtype
 from .core.stack import raised
 from .rbm import BernoulliRBM
 

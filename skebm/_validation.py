@@ -16,7 +16,8 @@ from sklearn.utils.validation import (
 )
 
 from ._warnings import warn
-from .core.backend import blocks, has_nan, namespace, to_numpy
+from .core.backend import namespace, to_numpy
+from .core.rows import blocks, has_nan
 
 # How far outside [0, 1] rounding may bring a value, as in scaling to that range.
 ROUNDING = 1e-5

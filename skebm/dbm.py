@@ -16,9 +16,10 @@ from ._base import BoltzmannMachineBase
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
 from ._warnings import warn
-from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
+from .core.backend import namespace
 from .core.machine import ODD, Params, energy
 from .core.pretraining import composed, copies
+from .core.rows import blocks, by_blocks, float_dtype, take_rows
 from .core.sampling import FINE, Inference, mean_field
 from .core.units import Bernoulli
 from .rbm import BernoulliRBM

@@ -32,8 +32,9 @@ from ._validation import (
 )
 from ._warnings import warn
 from .core import stack as belief
-from .core.backend import by_blocks, float_dtype, namespace
+from .core.backend import namespace
 from .core.machine import Machine, Params
+from .core.rows import by_blocks, float_dtype
 from .core.streams import Purpose, stream
 from .core.training import Diverged
 

@@ -5,7 +5,6 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval
 
 from ._base import BoltzmannMachineBase
-from .core.backend import Scaled, by_blocks, float_dtype, has_nan
 from .core.machine import (
     ODD,
     Params,
@@ -14,6 +13,7 @@ from .core.machine import (
     pseudo_log_likelihood,
 )
 from .core.missing import expected
+from .core.rows import Scaled, by_blocks, float_dtype, has_nan
 from .core.sampling import gibbs
 from .core.streams import Purpose, stream
 from .core.units import Bernoulli, Binomial, shares

@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skebm import DBM, BernoulliRBM, HistoryMonitor
-from skebm.core.backend import Scaled, Subset, has_nan, take_rows
 from skebm.core.machine import ODD, Machine, Params, field, means
 from skebm.core.pretraining import composed, copies
+from skebm.core.rows import Scaled, Subset, has_nan, take_rows
 from skebm.core.sampling import bottom_up
 from skebm.core.stack import raised
 from skebm.core.units import Bernoulli, Binomial

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from skebm.core import algorithms, optimise, training
 from skebm.core.machine import EVEN, ODD, Params, copy_params, gradient, means
+from skebm.core.rows import column_means, minibatches
 from skebm.core.sampling import FINE, bottom_up, mean_field
 from skebm.core.units import Bernoulli, Binomial
 
@@ -201,7 +202,7 @@ def test_hidden_layers_of_the_chains_are_means_given_samples_below(sizes, algori
 def test_minibatches_cover_all_rows_in_batches_of_nearly_equal_size(shuffle):
     X = np.arange(11, dtype=np.uint8)[:, None]
     order = np.random.default_rng(0).permutation(11) if shuffle else None
-    batches = list(training.minibatches(X, np.ones(11), order, 10))
+    batches = list(minibatches(X, np.ones(11), order, 10))
     assert sorted(len(rows) for rows, _ in batches) == [5, 6]
     assert sorted(np.concatenate([rows[:, 0] for rows, _ in batches])) == list(
         range(11)
@@ -211,7 +212,7 @@ def test_minibatches_cover_all_rows_in_batches_of_nearly_equal_size(shuffle):
 
 def test_weights_of_an_epoch_average_one_over_the_rows_of_a_batch():
     weights = np.array([1.0, 3.0, 0.0, 2.0, 2.0, 4.0])
-    batches = list(training.minibatches(np.eye(6), weights, None, 2))
+    batches = list(minibatches(np.eye(6), weights, None, 2))
     assert_allclose(np.concatenate([w for _, w in batches]), weights * 3 / 12)
 
 
@@ -234,7 +235,7 @@ def test_batch_size_law(n_rows):
 def test_weights_and_rows_are_shuffled_together():
     X = np.arange(11.0)[:, None]
     order = np.random.default_rng(0).permutation(11)
-    for rows, weights in training.minibatches(X, X[:, 0].copy(), order, 4):
+    for rows, weights in minibatches(X, X[:, 0].copy(), order, 4):
         assert_allclose(weights, rows[:, 0] * 3 / X.sum())
 
 
@@ -485,7 +486,7 @@ def test_column_means_of_dense_and_sparse(rng):
     weights = rng.uniform(size=2500)
     expected = np.average(X, axis=0, weights=weights)
     for container in (np.asarray, sparse.csr_array):
-        means, mass = training.column_means(container(X), weights)
+        means, mass = column_means(container(X), weights)
         assert_allclose(means, expected)
         assert_allclose(mass, weights.sum())
 
@@ -494,7 +495,7 @@ def test_column_means_of_observed_entries(rng):
     X, weights = rng.uniform(size=(2500, 3)), rng.uniform(size=2500)
     X[rng.uniform(size=X.shape) < 0.3] = np.nan
     X[:, 2] = np.nan
-    means, mass = training.column_means(X, weights)
+    means, mass = column_means(X, weights)
     for j in range(2):
         seen = ~np.isnan(X[:, j])
         assert_allclose(means[j], np.average(X[seen, j], weights=weights[seen]))

@@ -8,9 +8,10 @@ case.
 import math
 from typing import NamedTuple
 
-from .backend import Subset, by_blocks, has_nan, namespace
+from .backend import namespace
 from .machine import Machine
 from .partition import ANNEALING_STEPS, annealed, exact, settled, smaller_side
+from .rows import Subset, by_blocks, has_nan
 from .sampling import visible_free_energy
 from .streams import Purpose, stream
 from .tempering import base_biases

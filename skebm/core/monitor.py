@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-from .backend import namespace, take_rows
+from .backend import namespace
 from .machine import pseudo_log_likelihood, visible_mean
+from .rows import take_rows
 from .sampling import USUAL, mean_field
 from .units import shares
 

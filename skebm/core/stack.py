@@ -27,10 +27,11 @@ from .machine import (
 )
 from .missing import observed_in, started
 from .optimise import MomentumSGD
+from .rows import minibatches
 from .sampling import conditional_mean as of_machine
 from .sampling import hold
 from .streams import Purpose, stream
-from .training import check_finite, minibatches
+from .training import check_finite
 from .units import largest_state, shares
 
 

@@ -1,9 +1,8 @@
 """The minibatch loop: epochs of stochastic gradient ascent on the log-likelihood."""
 
-from itertools import pairwise
 from typing import NamedTuple
 
-from .backend import blocks, has_nan, is_finite, namespace, take_rows, zeros
+from .backend import is_finite, namespace, zeros
 from .machine import (
     ODD,
     Machine,
@@ -15,6 +14,15 @@ from .machine import (
     sample,
 )
 from .missing import first_completed, in_first_order, redrawn
+from .rows import (
+    TINY,
+    blocks,
+    column_means,
+    has_nan,
+    minibatches,
+    take_rows,
+    total,
+)
 from .sampling import USUAL, Inference, alternate, bottom_up, independent_layers
 from .streams import Purpose, stream
 from .units import largest_state
@@ -24,9 +32,6 @@ MEAN_RATE = 0.01
 
 # Gibbs steps that lead from independent units to samples of a machine that was given.
 FIRST_STEPS = 100
-
-# Added to what may be zero before it divides.
-TINY = 1e-30
 
 # How near to 0 or 1 the means may come where their logits start the biases.
 MEAN_MARGIN = 1e-4
@@ -217,54 +222,10 @@ def start_chains(units, means, n_chains, stream):
     return odd_only(independent_layers(units, means, n_chains, stream))
 
 
-def column_means(X, sample_weight):
-    """Weighted mean of each column, (n_columns,), and the sum of the weights.
-
-    If entries are missing, the sum is that of the observed ones, (n_columns,), and the
-    mean of a column without any is 0.
-    """
-    missing, sums, mass = has_nan(X), 0.0, 0.0
-    for block in blocks(X.shape[0]):
-        weights = sample_weight[block]
-        rows = take_rows(X, block, weights.dtype)
-        if missing:
-            xp = namespace(rows)
-            known = ~xp.isnan(rows)
-            mass = mass + weights @ xp.astype(known, rows.dtype)
-            rows = xp.where(known, rows, 0.0)
-        sums = sums + weights @ rows
-    if not missing:
-        mass = total(sample_weight)
-    return sums / (mass + TINY), mass
-
-
-def total(sample_weight):
-    """Sum of the weights, as a float."""
-    return float(namespace(sample_weight).sum(sample_weight))
-
-
 def copy_state(state):
     """A copy whose params and velocity may be changed in place."""
     velocity = None if state.velocity is None else copy_params(state.velocity)
     return state._replace(params=copy_params(state.params), velocity=velocity)
-
-
-def minibatches(X, sample_weight, order, batch_size):
-    """Batches of almost equal size: dense float rows, and their weights.
-
-    The weights average 1 / (rows in a batch) over the epoch. So every row counts the
-    same wherever the batches end, and a row of weight 2 counts as the row twice.
-    """
-    n_rows = X.shape[0]
-    n_batches = -(-n_rows // batch_size)
-    weights = sample_weight * (n_batches / total(sample_weight))
-    if order is not None:
-        weights = namespace(weights).take(weights, order)
-    for first, last in pairwise(
-        n_rows * batch // n_batches for batch in range(n_batches + 1)
-    ):
-        rows = slice(first, last) if order is None else order[first:last]
-        yield take_rows(X, rows, weights.dtype), weights[first:last]
 
 
 def steps_of_work(n_steps, n_rows):
