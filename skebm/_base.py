@@ -33,7 +33,7 @@ from .core import algorithms, monitor, optimise, training
 from .core.backend import namespace
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Machine, Params
-from .core.rows import float_dtype
+from .core.rows import Encoded, float_dtype
 from .core.sampling import USUAL
 from .core.streams import Purpose, stream
 
@@ -208,7 +208,8 @@ class BoltzmannMachineBase(
             method=method,
             new=not going_on,
             missing=self._takes_missing,
-            any_range=pretrained > 0,  # the machine of the first layer checks it
+            # In pretraining the machine of the first layer looks at the values.
+            kind=None if pretrained else self._visible_kind(),
         )
         dtype = float_dtype(self._read_params().biases[0] if going_on else X)
         sample_weight = check_weights(sample_weight, X, dtype)
@@ -219,7 +220,8 @@ class BoltzmannMachineBase(
             seed, history = draw_seed(self.random_state), {}
         n_rows, sizes = X.shape[0], self._hidden_sizes()
         settings = self._settings(seed, n_rows)
-        stopping, data = self._hold_out(self._states(X), sample_weight, rates, settings)
+        states = Encoded(X, settings.units[0])
+        stopping, data = self._hold_out(states, sample_weight, rates, settings)
         context = self._begin(X_given, y, pretrained + len(rates))
         if going_on:
             state = training.join(self._resume(settings, n_rows), *data, settings)
@@ -245,11 +247,13 @@ class BoltzmannMachineBase(
     def _resume_fit(self, X_given, y=None, sample_weight=None):
         """Go on with a fit that was interrupted, from its checkpoint."""
         run, rates, first, expected, _ = self._unfinished
-        X = check_rows(self, X_given, method="fit", missing=self._takes_missing)
+        kind, missing = self._visible_kind(), self._takes_missing
+        X = check_rows(self, X_given, method="fit", kind=kind, missing=missing)
         dtype = float_dtype(run.state.params.biases[0])
         sample_weight = check_weights(sample_weight, X, dtype)
         settings = self._settings(self._seed, X.shape[0])
-        stopping, data = self._hold_out(self._states(X), sample_weight, rates, settings)
+        states = Encoded(X, kind)
+        stopping, data = self._hold_out(states, sample_weight, rates, settings)
         if fingerprint(data) != expected:
             raise ValueError(
                 "To resume a fit takes the same rows, in the same order, and the same "
@@ -420,7 +424,7 @@ class BoltzmannMachineBase(
 
     def _settings(self, seed, n_rows):
         return training.Settings(
-            units=self._units(1 + len(self._hidden_sizes())),
+            units=self._kinds(1 + len(self._hidden_sizes())),
             optimiser=optimise.MomentumSGD(
                 self.momentum, self.weight_decay, self.l1_decay, self.max_norm
             ),
@@ -444,10 +448,6 @@ class BoltzmannMachineBase(
     def _n_layers_to_pretrain(self):
         """How many layers are trained by themselves before a fit as a whole."""
         return 0
-
-    def _states(self, X):
-        """The rows as states of the visible units."""
-        return X
 
     def _check_sizes(self):
         sizes = tuple(b.shape[0] for b in self._read_params().biases[1:])

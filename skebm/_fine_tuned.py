@@ -33,7 +33,7 @@ from .core import fine_tuning, optimise
 from .core.backend import namespace
 from .core.machine import Params
 from .core.network import Dropout, Network, output_field, top_layer
-from .core.rows import Beside, Subset, by_blocks, float_dtype
+from .core.rows import Beside, Encoded, Subset, by_blocks, float_dtype
 from .core.training import Diverged
 
 
@@ -186,7 +186,8 @@ class FineTunedNetwork(
         return self._train(X, y, sample_weight, going_on, "partial_fit", classes)
 
     def _train(self, X_given, y, sample_weight, going_on, method, classes=None):
-        X = self._rows(X_given, method, new=not going_on)
+        model = self._model() if going_on else self._origin.given(self)
+        X = self._rows(X_given, method, model, new=not going_on)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but "
@@ -218,10 +219,8 @@ class FineTunedNetwork(
         settings = self._settings(targets, seed)
         context = self._init_callback_context(max_subtasks=2)
         context.call_on_fit_task_begin(estimator=self, X=X_given, y=y)
-        if going_on:
-            model = self._model()
-        else:
-            model = self._pretrained(X_given, X, weights, seed, context)
+        if not going_on:
+            model = self._pretrained(model, X_given, X, weights, seed, context)
         data, held_out = (
             part and (self._with_beside(model, part[0], dtype), *part[1:])
             for part in (data, held_out)
@@ -249,10 +248,14 @@ class FineTunedNetwork(
         )
         return self
 
-    def _rows(self, X, method, new=False):
-        """Checked rows, as NumPy's arrays: labels are not of other namespaces."""
+    def _rows(self, X, method, model, new=False):
+        """Checked rows, as NumPy's arrays: labels are not of other namespaces.
+
+        Where there is no model yet, the one that is pretrained looks at the values.
+        """
+        kind = None if model is None else model._visible_kind()
         with config_context(array_api_dispatch=False):
-            return check_rows(self, X, method=method, new=new, any_range=True)
+            return check_rows(self, X, method=method, kind=kind, new=new)
 
     def _settings(self, targets, seed):
         optimisers = {
@@ -406,9 +409,8 @@ class FineTunedNetwork(
             f"loss = {run.losses[-1]:.6f}, {score}time = {seconds:.2f}s"
         )
 
-    def _pretrained(self, X_given, X, sample_weight, seed, context):
+    def _pretrained(self, model, X_given, X, sample_weight, seed, context):
         """The model to start from: as it is given, or fitted to X."""
-        model = self._origin.given(self)
         if model is None:
             model = self._origin.new(self, seed)
             task = context.subcontext(task_name="pretraining")
@@ -425,8 +427,8 @@ class FineTunedNetwork(
         return getattr(self, f"{self._origin.name}_")
 
     def _with_beside(self, model, X, dtype):
-        """The rows with what the network gets beside them, computed for all of them."""
-        beside = self._origin.beside(model, dtype)
+        """The states of rows, and beside them what the network gets for each."""
+        X, beside = Encoded(X, model._visible_kind()), self._origin.beside(model, dtype)
         if beside is None:
             return X
         values = computed(beside, X, dtype)
@@ -476,9 +478,10 @@ class FineTunedNetwork(
     def _of_rows(self, function, X, method):
         """`function` of the network's params and input, a block of rows at a time."""
         check_is_fitted(self)
-        X = self._rows(X, method)
+        model = self._model()
+        X = Encoded(self._rows(X, method, model), model._visible_kind())
         dtype = float_dtype(X)
-        params, beside = self._params(dtype), self._origin.beside(self._model(), dtype)
+        params, beside = self._params(dtype), self._origin.beside(model, dtype)
         if beside is None:
             return by_blocks(lambda v: function(params, v), X, dtype)
         found = by_blocks(lambda v: function(params, widened(v, beside)), X, dtype)

@@ -9,7 +9,7 @@ from scipy import sparse
 from .core import training
 from .core.backend import to_numpy
 from .core.early_stopping import EarlyStopping, Progress
-from .core.rows import Scaled, Subset
+from .core.rows import Encoded, Subset
 
 
 class Job(NamedTuple):
@@ -53,7 +53,7 @@ class Unfinished(NamedTuple):
 def fingerprint(data):
     """Digest of rows and weights."""
     X, sample_weight = data
-    while isinstance(X, Subset | Scaled):
+    while isinstance(X, Subset | Encoded):
         X = X.X
     X = X if sparse.issparse(X) else to_numpy(X)
     return joblib.hash((X, to_numpy(sample_weight)), coerce_mmap=True)

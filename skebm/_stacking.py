@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 
 from ._validation import draw_seed
 from .core.backend import zeros
-from .core.rows import Subset, by_blocks, float_dtype
+from .core.rows import Encoded, Subset, by_blocks, float_dtype
 from .core.stack import raised
 from .rbm import BernoulliRBM
 
@@ -107,7 +107,7 @@ def on_disk(shape, x):
 
 def is_on_disk(X):
     """Whether X is a memory map, or a view of one, or some rows of it."""
-    while isinstance(X, Subset):
+    while isinstance(X, Subset | Encoded):
         X = X.X
     while isinstance(X, np.ndarray):
         if isinstance(X, np.memmap):

@@ -18,7 +18,7 @@ from ._validation import check_states
 from ._warnings import warn
 from .core.backend import namespace
 from .core.machine import ODD, Params, energy
-from .core.pretraining import composed, copies
+from .core.pretraining import composed, doubled
 from .core.rows import blocks, by_blocks, float_dtype, take_rows
 from .core.sampling import FINE, Inference, mean_field
 from .core.units import Bernoulli
@@ -404,8 +404,9 @@ class DBM(BoltzmannMachineBase):
                     f"The machines in rbm must be BernoulliRBM, but one is {rbm!r}."
                 )
         rbms = new_machines(self.rbm, self._hidden_sizes(), seed)
-        for rbm, n_copies in zip(rbms, copies(len(rbms)), strict=True):
-            rbm._copies = n_copies
+        units = self._kinds(1 + len(rbms))
+        for rbm, pair in zip(rbms, doubled(units), strict=True):
+            rbm._pretrained_as = pair
         fit_layers(self, rbms, rows, sample_weight, given, context)
         return composed([rbm._read_params() for rbm in rbms])
 

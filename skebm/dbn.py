@@ -26,6 +26,7 @@ from ._stacking import (
 from ._validation import (
     check_rows,
     check_states,
+    check_values,
     check_weights,
     draw_seed,
     record_features,
@@ -34,7 +35,7 @@ from ._warnings import warn
 from .core import stack as belief
 from .core.backend import namespace
 from .core.machine import Machine, Params
-from .core.rows import by_blocks, float_dtype
+from .core.rows import Encoded, by_blocks, float_dtype
 from .core.streams import Purpose, stream
 from .core.training import Diverged
 
@@ -182,7 +183,7 @@ class DBN(
         FloatingPointError
             If parameters become infinite or NaN: a learning rate is too high.
         """
-        rows = check_rows(self, X, method="fit", new=True, any_range=True)
+        rows = check_rows(self, X, method="fit", kind=None, new=True)
         seed = draw_seed(self.random_state)
         rbms = new_machines(self.rbm, layer_sizes(self.hidden_layer_sizes), seed)
         context = self._init_callback_context(max_subtasks=len(rbms) + 1)
@@ -254,8 +255,10 @@ class DBN(
         FloatingPointError
             If parameters become infinite or NaN. They stay as they were before.
         """
-        new = not self.__sklearn_is_fitted__()
-        rows = check_rows(self, X, method="partial_fit", new=new, any_range=True)
+        new, kind = not self.__sklearn_is_fitted__(), None
+        if not new and self.generative_components_ is not None:
+            kind = self._visible_kind()  # no machine within looks at the rows
+        rows = check_rows(self, X, method="partial_fit", kind=kind, new=new)
         if new:
             seed, generative, n_passes = draw_seed(self.random_state), None, 0
             rbms = new_machines(self.rbm, layer_sizes(self.hidden_layer_sizes), seed)
@@ -295,6 +298,7 @@ class DBN(
             self.up_down_gibbs_steps, self.batch_size, self.shuffle, seed
         )
         weights = check_weights(sample_weight, rows, dtype)
+        rows = Encoded(rows, stack.visible_kind)
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 stack = belief.up_down_epoch(
@@ -377,7 +381,7 @@ class DBN(
         V : ndarray of shape (n_samples, n_features)
             Probabilities that the visible units are 1.
         """
-        X, stack = self._stack_for(X, "reconstruct")
+        X, stack = self._stack_for(X, "reconstruct", by_top=len(self.rbms_) == 1)
         H = by_blocks(lambda v: belief.raised(stack.recognition, v), X, float_dtype(X))
         return self._down(self.rbms_[-1].reconstruct(H, n_gibbs_steps))
 
@@ -411,14 +415,18 @@ class DBN(
         if init is not None:
             shape = (n_samples, self.components_.shape[1])
             init = check_states(init, "init", shape, self.components_)
+            if len(self.rbms_) > 1:  # a single machine looks at it itself
+                check_values(self, self._visible_kind(), init, "init")
             init = belief.raised(self._stack(init.dtype).recognition, init)
         seed = draw_seed(random_state)
         x = self.rbms_[-1].sample(
             n_samples, n_gibbs_steps=n_gibbs_steps, init=init, random_state=seed
         )
-        machines = self._stack(float_dtype(x)).generative
+        stack = self._stack(float_dtype(x))
         draws = stream(seed, Purpose.DESCENT, x)
-        return belief.sampled_down(machines, x, draws)[0]
+        top = stack.top.units[0].encode(x)
+        layers = belief.sampled_down(stack.generative, top, draws)
+        return stack.visible_kind.decode(layers[0])
 
     def impute(self, X, *, n_gibbs_steps=500, random_state=None):
         """Fill missing entries by their conditional mean, given the observed ones.
@@ -442,17 +450,18 @@ class DBN(
         """
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        X = check_rows(self, X, method="impute", missing=True, any_range=True)
-        stack, mean = self._stack(float_dtype(X)), self.rbms_[0]._training["means"][0]
+        X, stack = self._stack_for(X, "impute", missing=True)
+        mean, kind = self.rbms_[0]._training["means"][0], stack.visible_kind
         draws = stream(draw_seed(random_state), Purpose.IMPUTE, self.components_)
 
         def fill(rows):
             burn_in = n_gibbs_steps // 5
-            return belief.conditional_mean(
+            filled = belief.conditional_mean(
                 stack, rows, mean, burn_in, n_gibbs_steps, draws
             )
+            return kind.decode(filled)
 
-        return by_blocks(fill, X, float_dtype(X))
+        return by_blocks(fill, Encoded(X, kind), float_dtype(X))
 
     def score_samples(self, X, n_samples=100):
         """A lower bound of the log-likelihood of each row, in nats.
@@ -487,8 +496,11 @@ class DBN(
         draws = stream(self._seed, Purpose.BOUND, stack.top.params.biases[0])
         n_passes = n_samples if stack.recognition else 1
         numbers = belief.spread_draws(stack, n_passes, draws)
-        value = by_blocks(lambda v: belief.bound(stack, v, numbers), X, float_dtype(X))
-        return value - self.rbms_[-1]._log_z()
+        kind = stack.visible_kind
+        value = by_blocks(
+            lambda v: belief.bound(stack, v, numbers), Encoded(X, kind), float_dtype(X)
+        )
+        return value - self.rbms_[-1]._log_z() + kind.log_jacobian
 
     def score(self, X, y=None):
         """Mean of the lower bounds of the rows' log-likelihoods, in nats.
@@ -534,11 +546,19 @@ class DBN(
         machines = self._stack(dtype).generative
         return by_blocks(lambda x: belief.lowered(machines, x), H, dtype)
 
-    def _stack_for(self, X, method):
-        """Checked rows and the stack in their dtype, as every query starts."""
+    def _stack_for(self, X, method, missing=False, by_top=False):
+        """Checked rows and the stack in their dtype, as every query starts.
+
+        With `by_top`, the top machine looks at the values.
+        """
         check_is_fitted(self)
-        X = check_rows(self, X, method=method, any_range=True)
+        kind = None if by_top else self._visible_kind()
+        X = check_rows(self, X, method=method, kind=kind, missing=missing)
         return X, self._stack(float_dtype(X))
+
+    def _visible_kind(self):
+        """The kind of the visible units, whose border rows have to cross."""
+        return self.rbms_[0]._visible_kind()
 
     def _stack(self, dtype):
         return _stack(self.rbms_, self.generative_components_, dtype)

@@ -11,7 +11,7 @@ from skebm.core import algorithms, optimise, training
 from skebm.core.machine import EVEN, ODD, Params, copy_params, gradient, means
 from skebm.core.rows import column_means, minibatches
 from skebm.core.sampling import FINE, bottom_up, mean_field
-from skebm.core.units import Bernoulli, Binomial
+from skebm.core.units import Bernoulli, Tied
 
 from .enumeration import Enumeration
 from .machines import (
@@ -337,7 +337,10 @@ def test_offsets_are_the_running_means_or_none(centred, monkeypatch):
         assert_array_equal(offset, mean if centred else 0.0 * mean)
 
 
-@pytest.mark.parametrize(("hidden", "n_copies"), [(Bernoulli(), 1), (Binomial(2), 2)])
+PAIRS = Tied(Bernoulli(), 2)
+
+
+@pytest.mark.parametrize(("hidden", "n_copies"), [(Bernoulli(), 1), (PAIRS, 2)])
 @pytest.mark.parametrize("centred", [True, False])
 def test_gradient_with_a_sparsity_target(centred, hidden, n_copies):
     """The hidden biases gain cost (target - mean) for the whole weight of the rows.
@@ -403,7 +406,7 @@ def test_penalty_of_deep_layers_moves_biases_and_weights_from_below(sizes, centr
         assert_allclose(x - y, step, atol=1e-9)
 
 
-@pytest.mark.parametrize("hidden", [Bernoulli(), Binomial(2)])
+@pytest.mark.parametrize("hidden", [Bernoulli(), Tied(Bernoulli(), 2)])
 def test_hidden_units_become_as_active_as_asked(hidden):
     X = np.random.default_rng(0).integers(0, 2, (200, 8)).astype(float)
     units = (Bernoulli(), hidden)
@@ -535,7 +538,7 @@ def test_inputs_drawn_for_copies_are_those_of_the_rows(monkeypatch):
     monkeypatch.setattr(algorithms.PersistentChains, "phases", spy)
     X = np.tile([0.0, 0.2, 0.7, 1.0], (50, 1))
     trained(X, 1, batch_size=50, sample_inputs=True)
-    units = (Binomial(2), Bernoulli())
+    units = (PAIRS, Bernoulli())
     trained(2.0 * X, 1, batch_size=50, sample_inputs=True, units=units)
     assert_array_equal(seen[1], 2.0 * seen[0])
 

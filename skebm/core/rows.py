@@ -3,6 +3,7 @@
 A matrix is dense or sparse, or one of the lazy views below, which may be nested.
 """
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -26,11 +27,11 @@ class Subset:
         self.shape = (index.shape[0], X.shape[1])
 
 
-class Scaled:
-    """A matrix times a number; the product is made of the rows that are taken."""
+class Encoded:
+    """Rows as states of a kind of units, made of the rows that are taken."""
 
-    def __init__(self, X, factor):
-        self.X, self.factor = X, factor
+    def __init__(self, X, kind):
+        self.X, self.kind = X, kind
         self.shape = X.shape
 
 
@@ -46,13 +47,13 @@ def take_rows(X, rows, dtype):
     """Rows of a dense or sparse matrix as a dense float array, (n_rows, n_columns).
 
     Only these rows are ever converted, so `X` may be a memory map of small integers, or
-    a `Subset` of it, or `Scaled`, or `Beside` others. `rows` is a slice, or an array of
+    a `Subset` of it, `Encoded`, or `Beside` others. `rows` is a slice, or an array of
     indices of the namespace of X.
     """
     if isinstance(X, Subset):
         return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)
-    if isinstance(X, Scaled):
-        return X.factor * take_rows(X.X, rows, dtype)
+    if isinstance(X, Encoded):
+        return X.kind.encode(take_rows(X.X, rows, dtype))
     if isinstance(X, Beside):
         parts = [take_rows(part, rows, dtype) for part in X.parts]
         return namespace(parts[0]).concat(parts, axis=1)
@@ -92,7 +93,7 @@ def has_nan(X):
 
     Of a subset: whether any entry of the whole is.
     """
-    if isinstance(X, Subset | Scaled):
+    if isinstance(X, Subset | Encoded):
         return has_nan(X.X)
     if sparse.issparse(X) or not namespace(X).isdtype(X.dtype, "real floating"):
         return False
@@ -100,12 +101,45 @@ def has_nan(X):
     return any(bool(xp.any(xp.isnan(X[rows, ...]))) for rows in blocks(X.shape[0]))
 
 
+def value_range(X):
+    """The least and the largest value of a matrix, NaN aside; (inf, -inf) of none.
+
+    Booleans are not looked at: they are taken to be of both values.
+    """
+    if sparse.issparse(X):
+        return range_of_sparse(X)
+    xp = namespace(X)
+    if 0 in X.shape:
+        return math.inf, -math.inf
+    if X.dtype == xp.bool:
+        return 0.0, 1.0
+    low, high = math.inf, -math.inf
+    for rows in blocks(X.shape[0]):
+        least = most = X[rows, ...]
+        if has_nan(least):
+            missing = xp.isnan(least)
+            least, most = (xp.where(missing, x, least) for x in (math.inf, -math.inf))
+        low, high = min(low, float(xp.min(least))), max(high, float(xp.max(most)))
+    return low, high
+
+
+def range_of_sparse(X):
+    """The same of a CSR matrix: of its entries, and of zero where there is none."""
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    low, high = value_range(X.data[:, None])
+    if X.nnz < X.shape[0] * X.shape[1]:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return low, high
+
+
 def float_dtype(X):
     """The dtype computed in for data `X`: its own if float32 or float64, else float32.
 
     Half precision is computed in float32, extended precision in float64.
     """
-    if isinstance(X, Scaled):
+    if isinstance(X, Subset | Encoded):
         return float_dtype(X.X)
     xp = np if sparse.issparse(X) else namespace(X)
     if X.dtype == xp.float64 or X.dtype == getattr(xp, "longdouble", None):

@@ -25,7 +25,6 @@ from .rows import (
 )
 from .sampling import USUAL, Inference, alternate, bottom_up, independent_layers
 from .streams import Purpose, stream
-from .units import largest_state
 
 # The share of a batch in the running mean of the hidden units.
 MEAN_RATE = 0.01
@@ -313,13 +312,12 @@ def sparser(units, layers, means, n_rows, sparsity):
     """Layers whose gradient is also that of the penalty: shifted hidden data rows.
 
     They are for the upper end of the weights alone. Shifted at both ends, the weights
-    between two hidden layers would gain the product of two shifts, and grow by it. In a
-    layer of sums of tied copies, the penalty and its target are each copy's.
+    between two hidden layers would gain the product of two shifts, and grow by it.
     """
     shifted = [layers[0]]
     for kind, x, mean in zip(units[1:], layers[1:], means[1:], strict=True):
         rows, others = x[:n_rows, ...], x[n_rows:, ...]
-        target = largest_state(kind) * sparsity.target
+        target = kind.resting(sparsity.target, x.shape[1], x)
         rows = rows + sparsity.cost * (target - mean)
         shifted.append(namespace(x).concat([rows, others]))
     return shifted
