@@ -30,7 +30,6 @@ from ._validation import (
 )
 from ._warnings import warn
 from .core import algorithms, monitor, optimise, training
-from .core.backend import namespace
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Machine, Params
 from .core.rows import Encoded, float_dtype
@@ -290,7 +289,7 @@ class BoltzmannMachineBase(
             )
         except training.Diverged:
             if going_on:
-                vars(self).update(self._attributes(run, job.settings.seed))
+                vars(self).update(self._attributes(run, job.settings))
             raise FloatingPointError(
                 f"{type(self).__name__} diverged in epoch {run.state.epoch + 1}: its "
                 "parameters are no longer finite. Lower learning_rate "
@@ -301,7 +300,7 @@ class BoltzmannMachineBase(
         if not going_on:
             record_features(self, X)
             self._n_gibbs_calls = 0
-        vars(self).update(self._attributes(run, job.settings.seed))
+        vars(self).update(self._attributes(run, job.settings))
         vars(self).pop("_unfinished", None)
         context.call_on_fit_task_end(
             estimator=self, X=X, y=y, reconstruction_attributes={}
@@ -355,8 +354,9 @@ class BoltzmannMachineBase(
         """Numbers for the history of an epoch that began with the params `before`."""
         X, settings = job.data[0], job.settings
         machine = Machine(settings.units, state.params)
+        chains = settings.algorithm.samples(state.chains)
         measured = monitor.measure(
-            machine, state.rows(X), watched, state.samples(), settings.inference
+            machine, state.rows(X), watched, chains, settings.inference
         )
         n_steps = -(-X.shape[0] // settings.batch_size)
         measured["gradient_norm"] = monitor.mean_gradient_norm(
@@ -378,7 +378,7 @@ class BoltzmannMachineBase(
         record_features(features, job.given[0])
         return {
             **vars(features),
-            **self._attributes(run, job.settings.seed),
+            **self._attributes(run, job.settings),
             "_n_gibbs_calls": 0,
             "_unfinished": Unfinished(
                 run, job.rates, job.first, digest(), run.state.epoch - job.first
@@ -469,19 +469,18 @@ class BoltzmannMachineBase(
             return self.n_chains
         return usual_n_chains(self.batch_size, n_rows)
 
-    def _attributes(self, run, seed):
+    def _attributes(self, run, settings):
         """The run as fitted attributes: of its best epoch, if rows were held out."""
         state = run.progress.best or run.state
-        velocity = state.velocity
+        velocity, algorithm = state.velocity, settings.algorithm
         return {
             **self._from_params(state.params),
-            **self._from_chains(state.samples()),
+            **self._from_chains(algorithm.samples(state.chains)),
             "n_iter_": run.state.epoch,
             "history_": run.history,
-            "_seed": seed,
+            "_seed": settings.seed,
             "_training": {
-                "betas": state.betas,
-                "hotter": state.hotter(),
+                "companions": algorithm.companions(state.chains),
                 "work": run.state.work,
                 "means": list(state.means),
                 "mass": state.mass,
@@ -498,8 +497,7 @@ class BoltzmannMachineBase(
         means, velocity = tuple(saved["means"]), saved["velocity"]
         if velocity is not None:
             velocity = Params(*(tuple(group) for group in velocity))
-        pairs = zip(self._read_chains(), saved["hotter"], strict=True)
-        chains = [x if x is None else namespace(x).concat([x, y]) for x, y in pairs]
+        chains = settings.algorithm.joined(self._read_chains(), saved["companions"])
         state = training.State(
             params,
             chains,
@@ -507,7 +505,6 @@ class BoltzmannMachineBase(
             means,
             self.n_iter_,
             saved["mass"],
-            betas=saved["betas"],
             work=saved["work"],
         )
         n_chains = self._n_chains(n_rows)

@@ -1,5 +1,6 @@
 """The minibatch loop: what it weighs, and where it ends."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -79,7 +80,8 @@ def test_teacher_and_student_with_the_exact_gradient():
 def phases_of(algorithm, rows, row_weights, n_chains=2000):
     machine = machine_of(*random_arrays((4, 3)))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    chains = training.start_chains(UNITS, [rows[0], np.full(3, 0.5)], n_chains, draws)
+    means = [rows[0], np.full(3, 0.5)]
+    chains = training.start_chains(machine, means, 0, draws, n_chains)
     return machine, algorithm.phases(machine, rows, row_weights, chains, draws)
 
 
@@ -89,7 +91,8 @@ def phases_of(algorithm, rows, row_weights, n_chains=2000):
 def test_each_phase_is_averaged_over_its_own_rows(algorithm, rng):
     """scikit-learn divides the sum over all chains by the number of data rows."""
     rows = rng.integers(0, 2, (3, 4)).astype(float)
-    _, (layers, _, weights, _) = phases_of(algorithm, rows, np.full(3, 1 / 3))
+    _, phases = phases_of(algorithm, rows, np.full(3, 1 / 3))
+    layers, weights = phases.up, phases.weights
     assert_allclose(weights[:3].sum(), 1.0)
     assert_allclose(weights[3:].sum(), -1.0)
     assert len(set(weights[3:])) == 1
@@ -103,9 +106,8 @@ def test_each_phase_is_averaged_over_its_own_rows(algorithm, rng):
 def test_hidden_means_are_those_of_the_visible_rows_beside_them(algorithm, rng):
     """Stale means, given the chains' old visible units, would show here."""
     rows = rng.integers(0, 2, (3, 4)).astype(float)
-    machine, (layers, _, _, _) = phases_of(
-        algorithm, rows, np.full(3, 1 / 3), n_chains=5
-    )
+    machine, phases = phases_of(algorithm, rows, np.full(3, 1 / 3), n_chains=5)
+    layers = phases.up
     W, (_, c) = machine.params.weights[0], machine.params.biases
     assert_allclose(layers[1], 1 / (1 + np.exp(-(layers[0] @ W + c))))
 
@@ -116,11 +118,13 @@ def test_persistent_chains_stay_with_the_machine():
     oracle = Enumeration(*machine.params)
     rows = np.zeros((1, 4))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    chains = training.start_chains(UNITS, [rows[0], np.full(3, 0.5)], 20_000, draws)
+    means = [rows[0], np.full(3, 0.5)]
+    chains = training.start_chains(machine, means, 0, draws, 20_000)
     for _ in range(60):
-        layers, _, _, chains = algorithms.PersistentChains(2).phases(
+        phases = algorithms.PersistentChains(2).phases(
             machine, rows, np.ones(1), chains, draws
         )
+        chains, layers = phases.chains, phases.up
     found = layers[0][1:].T @ layers[1][1:] / 20_000
     expected = oracle.moments()[:4, 4:]
     error = np.sqrt(expected * (1 - expected) / 20_000)
@@ -137,14 +141,13 @@ def deep_phases(algorithm, sizes, n_steps, n_chains=20_000, scale=1.0):
     weights = np.full(len(rows), 1.0 / len(rows))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
     start = [np.full(n, 0.5) for n in sizes]
-    algorithm = algorithm.prepared(machine, start[0], algorithm.first_betas)
-    n_betas = len(algorithm.first_betas)
-    chains = training.start_chains(machine.units, start, n_chains * n_betas, draws)
+    algorithm = algorithm.prepared(machine, start[0])
+    draw = partial(training.start_chains, machine, start, 0, draws)
+    chains = algorithm.start(n_chains, draw)
     for _ in range(n_steps):
-        layers, below, row_weights, chains = algorithm.phases(
-            machine, rows, weights, chains, draws, FINE
-        )
-    return machine, oracle, rows, layers, below, row_weights, chains
+        phases = algorithm.phases(machine, rows, weights, chains, draws, FINE)
+        chains = phases.chains
+    return machine, oracle, rows, phases
 
 
 ALGORITHMS = [algorithms.PersistentChains(2), algorithms.ParallelTempering(1)]
@@ -156,7 +159,8 @@ def test_deep_phases_are_mean_field_and_the_machine(sizes, algorithm):
     """Data rows by mean field; model rows with all the machine's moments of
     neighbouring layers. Negative control: the moments of another machine.
     """
-    machine, oracle, rows, layers, below, weights, _ = deep_phases(algorithm, sizes, 50)
+    machine, oracle, rows, phases = deep_phases(algorithm, sizes, 50)
+    layers, below, weights = phases.up, phases.down, phases.weights
     n = len(rows)
     assert_allclose(weights[n:], -1.0 / (len(weights) - n))
     assert_allclose(weights.sum(), 0.0, atol=1e-12)
@@ -187,8 +191,9 @@ def test_hidden_layers_of_the_chains_are_means_given_samples_below(sizes, algori
     The odd layers are means given the even samples, the even ones given odd samples,
     which are beside each other in the two lists. With these the chains go on.
     """
-    machine, _, rows, *lists, _, chains = deep_phases(algorithm, sizes, 1, n_chains=5)
-    above, below = ([x[len(rows) :] for x in layers] for layers in lists)
+    machine, _, rows, phases = deep_phases(algorithm, sizes, 1, n_chains=5)
+    above, below = ([x[len(rows) :] for x in ls] for ls in (phases.up, phases.down))
+    chains = algorithm.samples(phases.chains)
     for x in below:
         assert set(np.unique(x)) <= {0.0, 1.0}
     for x, y in zip(below[ODD::2], chains[ODD::2], strict=True):
@@ -317,9 +322,9 @@ def test_contrastive_divergence_starts_from_samples():
     machine = machine_of([np.zeros((1, 1)) + 40.0], [np.zeros(1) - 30.0, np.zeros(1)])
     rows = np.zeros((4000, 1))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    layers, _, _, _ = algorithms.ContrastiveDivergence(1).phases(
-        machine, rows, np.full(4000, 1 / 4000), [], draws
-    )
+    algorithm = algorithms.ContrastiveDivergence(1)
+    weights = np.full(4000, 1 / 4000)
+    layers = algorithm.phases(machine, rows, weights, None, draws).up
     assert abs(layers[0][4000:].mean() - 0.5) < 5 * 0.5 / np.sqrt(4000)
 
 

@@ -64,7 +64,7 @@ def annealed_log_z(progress, state, settings):
     draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch + 1)
     n_betas, chains = progress.n_betas, progress.chains
     if chains is None:
-        chains = state.samples()
+        chains = settings.algorithm.samples(state.chains)
     while True:
         chains = settled(machine, chains, N_RUNS, n_betas, draws)
         log_z = annealed(machine, base, chains, n_betas, draws)

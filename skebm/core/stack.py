@@ -248,12 +248,10 @@ def up_down_epoch(stack, X, sample_weight, learning_rate, epoch, settings):
         awake = sampled_up(recognition, rows, draws)
         for index, machine in enumerate(generative):
             towards(machine, awake[index : index + 2], EVEN, weights, learning_rate)
-        layers, _, row_weights, _ = algorithm.phases(
-            top, awake[-1], weights, None, draws
-        )
-        step = gradient(layers, row_weights, plain)
+        phases = algorithm.phases(top, awake[-1], weights, None, draws)
+        step = gradient(phases.up, phases.weights, plain)
         ascent.update(step, None, top.params, learning_rate)
-        asleep = sampled_down(generative, layers[0][rows.shape[0] :, ...], draws)
+        asleep = sampled_down(generative, phases.up[0][rows.shape[0] :, ...], draws)
         for index, machine in enumerate(recognition):
             towards(machine, asleep[index : index + 2], ODD, weights, learning_rate)
     machines = (*recognition, *generative, top)

@@ -1,5 +1,6 @@
 """The minibatch loop: epochs of stochastic gradient ascent on the log-likelihood."""
 
+from functools import partial
 from typing import NamedTuple
 
 from .backend import is_finite, namespace, zeros
@@ -39,34 +40,22 @@ MEAN_MARGIN = 1e-4
 class State(NamedTuple):
     """All that training carries from one epoch to the next.
 
-    `chains` holds the odd layers that the next Gibbs step starts from, `epoch` how many
-    are done, `means` those of the layers under the data: of the visible units over all
-    rows so far, of the hidden ones as a running mean. `mass` is the sum of the weights
-    of all rows: for each column, if entries are missing. `completed` is X with its
-    missing entries as they were last drawn, or None where none is missing. `betas` are
-    the inverse temperatures of the chains: all those of the first come first. `work` is
-    what training has taken so far, in steps as :func:`steps_of_work` counts them.
+    `chains` are what the algorithm makes of them, `epoch` is how many are done, `means`
+    are those of the layers under the data: of the visible units over all rows so far,
+    of the hidden ones as a running mean. `mass` is the sum of the weights of all rows:
+    for each column, if entries are missing. `completed` is X with its missing entries
+    as they were last drawn, or None where none is missing. `work` is what training has
+    taken so far, in steps as :func:`steps_of_work` counts them.
     """
 
     params: Params
-    chains: list
+    chains: object
     velocity: Params | None
     means: tuple
     epoch: int
     mass: object
     completed: object = None
-    betas: tuple = (1.0,)
     work: float = 0.0
-
-    def samples(self):
-        """The chains of the machine itself, without those at other temperatures."""
-        n = len(self.betas)
-        return [x if x is None else x[: x.shape[0] // n, ...] for x in self.chains]
-
-    def hotter(self):
-        """The other chains."""
-        n = len(self.betas)
-        return [x if x is None else x[x.shape[0] // n :, ...] for x in self.chains]
 
     def rows(self, X):
         """The rows of X as training has them: with all entries."""
@@ -129,20 +118,21 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
     mean, mass = column_means(X, sample_weight)
     means = initial_means(settings, mean, hidden_sizes)
     initial = stream(settings.seed, Purpose.INITIAL, mean)
-    n_rows = n_chains * len(settings.algorithm.first_betas)
+    n_steps = 0
     if params is None:
         inner = [k.clip(m, MEAN_MARGIN) for k, m in zip(units, means, strict=True)]
         params = initial_params(units, inner, initial)
-        chains = start_chains(units, means, n_rows, initial)
     else:
-        machine = Machine(units, params)
-        means = (mean, *hidden_means(machine, X, sample_weight))
-        chains = start_chains(units, means, n_rows, initial)
-        chains = alternate(machine, chains, FIRST_STEPS, initial)
-        chains = odd_only(sample(machine, chains, ODD, initial))
-    betas = settings.algorithm.first_betas
+        n_steps, hidden = (
+            FIRST_STEPS,
+            hidden_means(Machine(units, params), X, sample_weight),
+        )
+        means = (mean, *hidden)
+    machine = Machine(units, params)
+    draw = partial(start_chains, machine, means, n_steps, initial)
+    chains = settings.algorithm.start(n_chains, draw)
     velocity = settings.optimiser.init(params)
-    state = State(params, chains, velocity, means, 0, mass, betas=betas)
+    state = State(params, chains, velocity, means, 0, mass)
     return with_rows(state, X, settings)
 
 
@@ -173,15 +163,10 @@ def adapt(state, n_chains, settings):
     params, optimiser = state.params, settings.optimiser
     sizes = [b.shape[0] for b in params.biases]
     means = initial_means(settings, state.means[0], sizes[1:])
-    first_betas = settings.algorithm.first_betas
-    tempered = len(first_betas) > 1
-    betas = state.betas if (len(state.betas) > 1) == tempered else first_betas
-    n_rows = n_chains * len(betas)
-    shapes = [(n_rows, n) if i % 2 == ODD else None for i, n in enumerate(sizes)]
-    if [x if x is None else x.shape for x in state.chains] != shapes:
-        fresh = stream(settings.seed, Purpose.INITIAL, means[0], state.epoch)
-        chains = start_chains(settings.units, means, n_rows, fresh)
-        state = state._replace(chains=chains, betas=betas)
+    fresh = stream(settings.seed, Purpose.INITIAL, means[0], state.epoch)
+    draw = partial(start_chains, Machine(settings.units, params), means, 0, fresh)
+    chains = settings.algorithm.adapted(state.chains, n_chains, sizes, draw)
+    state = state._replace(chains=chains)
     if not alike(state.means, means):
         state = state._replace(means=means)
     velocity = optimiser.init(params)
@@ -216,15 +201,18 @@ def alike(some, others):
     return [x.shape for x in some] == [y.shape for y in others]
 
 
-def start_chains(units, means, n_chains, stream):
-    """Chains of independent units with these means; odd layers only."""
-    return odd_only(independent_layers(units, means, n_chains, stream))
+def start_chains(machine, means, n_steps, stream, n_rows):
+    """Odd layers, Gibbs steps on from independent units with these means."""
+    layers = independent_layers(machine.units, means, n_rows, stream)
+    if n_steps > 0:
+        layers = alternate(machine, layers, n_steps, stream)
+        layers = sample(machine, layers, ODD, stream)
+    return odd_only(layers)
 
 
-def copy_state(state):
-    """A copy whose params and velocity may be changed in place."""
-    velocity = None if state.velocity is None else copy_params(state.velocity)
-    return state._replace(params=copy_params(state.params), velocity=velocity)
+def copy_velocity(velocity):
+    """A copy of the optimiser's state that may be changed in place."""
+    return None if velocity is None else copy_params(velocity)
 
 
 def steps_of_work(n_steps, n_rows):
@@ -241,15 +229,17 @@ def epoch_work(n_rows, chains, settings):
     Mean field and what is drawn for missing entries are not counted.
     """
     n_updates = -(-n_rows // settings.batch_size)
-    n_stacked = max(n_rows / n_updates, chains[ODD].shape[0])
-    return n_updates * steps_of_work(1 + settings.algorithm.n_steps, n_stacked)
+    algorithm = settings.algorithm
+    n_stacked = max(n_rows / n_updates, algorithm.n_rows(chains))
+    return n_updates * steps_of_work(1 + algorithm.n_steps, n_stacked)
 
 
 def train_epoch(state, X, sample_weight, learning_rate, settings):
     """One pass over the rows of X, (n_rows, n_visible). `state` stays as it is."""
-    params, chains, velocity, means, epoch, *_ = copy_state(state)
+    params, velocity = copy_params(state.params), copy_velocity(state.velocity)
+    chains, means, epoch = state.chains, state.means, state.epoch
     no_offsets = tuple(zeros(m.shape, m) for m in means)
-    units, optimiser = settings[:2]
+    units, optimiser = settings.units, settings.optimiser
     machine, array = Machine(units, params), params.biases[0]
 
     def draws(purpose, index=epoch):
@@ -259,7 +249,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
     if settings.shuffle:
         order = draws(Purpose.SHUFFLE).permutation(X.shape[0])
     chain_stream, input_stream = draws(Purpose.CHAINS), draws(Purpose.INPUT, epoch + 1)
-    algorithm = settings.algorithm.prepared(machine, means[0], state.betas)
+    algorithm = settings.algorithm.prepared(machine, means[0])
     batches = minibatches(X, sample_weight, order, settings.batch_size)
     if state.completed is not None:
         last = minibatches(state.completed, sample_weight, order, settings.batch_size)
@@ -270,21 +260,21 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
             completed.append(rows)
         if settings.sample_inputs:
             rows = units[0].sample_data(rows, input_stream)
-        layers, below, row_weights, chains = algorithm.phases(
+        phases = algorithm.phases(
             machine, rows, weights, chains, chain_stream, settings.inference
         )
+        chains, layers = phases.chains, phases.up
         means = follow_means(means, layers, weights)
         if settings.sparsity is not None:
             layers = sparser(units, layers, means, rows.shape[0], settings.sparsity)
         offsets = means if settings.centred else no_offsets
-        step = gradient(layers, row_weights, offsets, below)
+        step = gradient(layers, phases.weights, offsets, phases.down)
         optimiser.update(step, velocity, params, learning_rate)
     check_finite(params)
-    chains, betas = algorithm.adjusted(machine, chains, state.betas, chain_stream)
+    chains = algorithm.adjusted(machine, chains, chain_stream)
     return state._replace(
         params=params,
         chains=chains,
-        betas=betas,
         velocity=velocity,
         means=means,
         epoch=epoch + 1,
