@@ -19,9 +19,9 @@ from ._machine_epochs import MachineEpochs, Run
 from ._queries import Queries
 from ._validation import check_rows, check_weights, refuse_empty_columns
 from .core import algorithms, optimise, training
-from .core.backend import float_dtype, namespace
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Params
+from .core.rows import Encoded, float_dtype
 from .core.sampling import USUAL
 
 SCHEDULES = {
@@ -196,7 +196,8 @@ class BoltzmannMachineBase(
                 method=call.method,
                 new=not going_on,
                 missing=self._takes_missing,
-                any_range=pretrains,  # the machine of the first layer checks it
+                # In pretraining the machine of the first layer looks at the values.
+                kind=None if pretrains else self._visible_kind(),
             )
         )
         dtype = float_dtype(self._read_params().biases[0] if going_on else X)
@@ -205,7 +206,8 @@ class BoltzmannMachineBase(
             self._check_sizes()
         seed = call.seed(self)
         settings = self._settings(seed, X.shape[0])
-        stopping, data = self._hold_out(self._states(X), weights, rates, settings)
+        states = Encoded(X, settings.units[0])
+        stopping, data = self._hold_out(states, weights, rates, settings)
         n_parts = len(self._hidden_sizes()) if pretrains else 0
         with Fit(
             self,
@@ -239,7 +241,7 @@ class BoltzmannMachineBase(
             sizes, n_chains = self._hidden_sizes(), self._n_chains(n_rows)
             if params is not None:  # an interruption may have left fewer layers
                 sizes = sizes[: len(params.weights)]
-                settings = settings._replace(units=self._units(1 + len(sizes)))
+                settings = settings._replace(units=self._kinds(1 + len(sizes)))
             start = partial(training.start, *data, sizes, n_chains, settings, params)
             state = fit.value(start, start)
             refuse_empty_columns(self, fit.seen["X"], state.mass)
@@ -269,7 +271,7 @@ class BoltzmannMachineBase(
 
     def _settings(self, seed, n_rows):
         return training.Settings(
-            units=self._units(1 + len(self._hidden_sizes())),
+            units=self._kinds(1 + len(self._hidden_sizes())),
             optimiser=optimise.MomentumSGD(
                 self.momentum, self.weight_decay, self.l1_decay, self.max_norm
             ),
@@ -302,10 +304,6 @@ class BoltzmannMachineBase(
         """Params of the machine that is made of its parts, or None without these."""
         return None
 
-    def _states(self, X):
-        """The rows as states of the visible units."""
-        return X
-
     def _check_sizes(self):
         sizes = tuple(b.shape[0] for b in self._read_params().biases[1:])
         if sizes != tuple(self._hidden_sizes()):
@@ -326,21 +324,20 @@ class BoltzmannMachineBase(
             return self.n_chains
         return usual_n_chains(self.batch_size, n_rows)
 
-    def _attributes(self, run, seed):
+    def _attributes(self, run, settings):
         """The run as fitted attributes: of its best epoch, if rows were held out."""
         state = run.progress.best or run.state
-        velocity = state.velocity
+        velocity, algorithm = state.velocity, settings.algorithm
         return {
             **self._from_params(state.params),
-            **self._from_chains(state.samples()),
+            **self._from_chains(algorithm.samples(state.chains)),
             "n_iter_": run.state.epoch,
             "history_": run.history,
             # A fit that goes on from another goes on with its draws for `gibbs` too.
             "_n_gibbs_calls": self._n_gibbs_calls if run.first else 0,
-            "_seed": seed,
+            "_seed": settings.seed,
             "_training": {
-                "betas": state.betas,
-                "hotter": state.hotter(),
+                "companions": algorithm.companions(state.chains),
                 "work": run.state.work,
                 "means": list(state.means),
                 "mass": state.mass,
@@ -357,8 +354,7 @@ class BoltzmannMachineBase(
         means, velocity = tuple(saved["means"]), saved["velocity"]
         if velocity is not None:
             velocity = Params(*(tuple(group) for group in velocity))
-        pairs = zip(self._read_chains(), saved["hotter"], strict=True)
-        chains = [x if x is None else namespace(x).concat([x, y]) for x, y in pairs]
+        chains = settings.algorithm.joined(self._read_chains(), saved["companions"])
         state = training.State(
             params,
             chains,
@@ -366,7 +362,6 @@ class BoltzmannMachineBase(
             means,
             self.n_iter_,
             saved["mass"],
-            betas=saved["betas"],
             work=saved["work"],
         )
         n_chains = self._n_chains(n_rows)

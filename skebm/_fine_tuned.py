@@ -32,9 +32,10 @@ from ._stacking import (
 from ._validation import check_rows, check_sum
 from ._warnings import warn
 from .core import fine_tuning, optimise
-from .core.backend import Beside, Subset, by_blocks, float_dtype, namespace
+from .core.backend import namespace
 from .core.machine import Params
 from .core.network import Dropout, output_field, top_layer
+from .core.rows import Beside, Encoded, Subset, by_blocks, float_dtype
 
 
 def fields(params, rows):
@@ -142,7 +143,8 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
         return self._train(X, y, sample_weight, call)
 
     def _train(self, X_given, y, sample_weight, call):
-        X = call.rows(self._rows(X_given, call.method, new=not call.going_on))
+        model = self._model() if call.going_on else self._origin.given(self)
+        X = call.rows(self._rows(X_given, call.method, model, new=not call.going_on))
         weights = self._checked_weights(X, y, sample_weight, call)
         seed = call.seed(self)
         whole, labelled, targets = self._data(X, y, weights, call)
@@ -150,7 +152,10 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
         settings = self._settings(targets, seed)
         known = (X, weights, labelled, targets.values)
         with Fit(self, X_given, y, call, seed=seed, data=known, n_tasks=2) as fit:
-            model = self._model_for(fit, X_given, X, sample_weight)
+            if model is None:
+                model = self._pretrained(fit, X, sample_weight)
+            elif not call.going_on:
+                check_like(model, self._origin.name, X_given, X)
             run = call.carried() or self._first_run(
                 model, data, settings, targets, call
             )
@@ -228,10 +233,14 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
             rates = schedule(self.learning_rate_init, self.max_iter)
         return Descent(self, rates, *parts)
 
-    def _rows(self, X, method, new=False):
-        """Checked rows, as NumPy's arrays: labels are not of other namespaces."""
+    def _rows(self, X, method, model, new=False):
+        """Checked rows, as NumPy's arrays: labels are not of other namespaces.
+
+        Where there is no model yet, the one that is pretrained looks at the values.
+        """
+        kind = None if model is None else model._visible_kind()
         with config_context(array_api_dispatch=False):
-            return check_rows(self, X, method=method, new=new, any_range=True)
+            return check_rows(self, X, method=method, kind=kind, new=new)
 
     def _settings(self, targets, seed):
         optimisers = {
@@ -298,14 +307,8 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
                 ConvergenceWarning,
             )
 
-    def _model_for(self, fit, X_given, X, sample_weight):
-        """The model to start from: of the fit before, as it is given, or fitted."""
-        if fit.call.going_on:
-            return self._model()
-        model = self._origin.given(self)
-        if model is not None:
-            check_like(model, self._origin.name, X_given, X)
-            return model
+    def _pretrained(self, fit, X, sample_weight):
+        """The model to start from, fitted to X."""
         model = self._origin.new(self, fit.seed)
         refuse_checkpoints(model, self._origin.name)
         fit.train_parts(
@@ -323,14 +326,14 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
         return getattr(self, f"{self._origin.name}_")
 
     def _with_beside(self, model, data, dtype):
-        """The data with what the network gets beside the rows, computed for all."""
-        beside = self._origin.beside(model, dtype)
-        if beside is None:
-            return data
+        """The data as states, and beside them what the network gets for each row."""
         X, *others = data
+        X, beside = Encoded(X, model._visible_kind()), self._origin.beside(model, dtype)
+        if beside is None:
+            return X, *others
         values = computed(beside, X, dtype)
         beside.warn()
-        return (Beside(X, values), *others)
+        return Beside(X, values), *others
 
     def _check_sizes(self):
         sizes = [len(b) for b in self.intercepts_[:-1]]
@@ -374,9 +377,10 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
     def _of_rows(self, function, X, method):
         """`function` of the network's params and input, a block of rows at a time."""
         check_is_fitted(self)
-        X = self._rows(X, method)
+        model = self._model()
+        X = Encoded(self._rows(X, method, model), model._visible_kind())
         dtype = float_dtype(X)
-        params, beside = self._params(dtype), self._origin.beside(self._model(), dtype)
+        params, beside = self._params(dtype), self._origin.beside(model, dtype)
         if beside is None:
             return by_blocks(lambda v: function(params, v), X, dtype)
         found = by_blocks(lambda v: function(params, widened(v, beside)), X, dtype)

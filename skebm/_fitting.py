@@ -18,7 +18,8 @@ from sklearn.base import BaseEstimator, _fit_context
 from ._callbacks import CallbackSupportMixin, Checkpoint, without_callbacks
 from ._validation import draw_seed, record_features
 from ._warnings import warn
-from .core.backend import blocks, float_dtype, namespace, take_rows, to_numpy
+from .core.backend import namespace, to_numpy
+from .core.rows import blocks, float_dtype, take_rows
 from .core.training import Diverged
 
 

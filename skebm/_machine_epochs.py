@@ -61,8 +61,9 @@ class MachineEpochs(Stage):
         """Numbers for the history of an epoch that began with the params `before`."""
         X, settings = self.data[0], self.settings
         machine = Machine(settings.units, state.params)
+        chains = settings.algorithm.samples(state.chains)
         measured = monitor.measure(
-            machine, state.rows(X), self.watched, state.samples(), settings.inference
+            machine, state.rows(X), self.watched, chains, settings.inference
         )
         n_steps = -(-X.shape[0] // settings.batch_size)
         measured["gradient_norm"] = monitor.mean_gradient_norm(
@@ -90,7 +91,7 @@ class MachineEpochs(Stage):
 
     def attributes(self):
         """The fitted attributes: of the best epoch, if rows were held out."""
-        return self.estimator._attributes(self.run, self.settings.seed)
+        return self.estimator._attributes(self.run, self.settings)
 
     def progress(self):
         """What to print after an epoch."""

@@ -1,5 +1,6 @@
 """What can be asked of a fitted machine, of any depth."""
 
+import math
 from functools import partial
 from numbers import Integral
 
@@ -13,14 +14,16 @@ from ._validation import (
     check_hidden,
     check_rows,
     check_states,
+    check_values,
     draw_seed,
     weighted_mean,
 )
 from ._warnings import warn
 from .core import partition, tempering
-from .core.backend import by_blocks, float_dtype, namespace, to_numpy
+from .core.backend import namespace, to_numpy
 from .core.machine import Machine, Params, visible_mean
 from .core.missing import observed_in, started
+from .core.rows import Encoded, by_blocks, float_dtype
 from .core.sampling import (
     FINE,
     conditional_mean,
@@ -34,7 +37,6 @@ from .core.sampling import (
 )
 from .core.streams import Purpose, stream
 from .core.training import steps_of_work
-from .core.units import largest_state, shares
 
 # Width in nats of the interval for log Z above which a warning tells of it.
 WIDE_BRACKET = 1.0
@@ -52,9 +54,13 @@ class Queries:
     """Scores, samples and reconstructions.
 
     `_units` and `_read_params`, which each estimator defines, make the core's machine
-    of its fitted attributes. In the pretraining of a deep machine, units are sums of
-    tied copies. What goes in and comes out is what each copy has, in [0, 1].
+    of its fitted attributes. What goes in is encoded, and what comes out decoded, by
+    the kinds of its units.
     """
+
+    # Kinds of units in the place of an estimator's own: those of tied copies, in the
+    # pretraining of a deep machine.
+    _pretrained_as = None
 
     def inverse_transform(self, X):
         """Compute the probabilities that the visible units are 1, given hidden units.
@@ -75,10 +81,10 @@ class Queries:
         check_is_fitted(self)
         H = check_hidden(self, X)
         machine = self._machine(float_dtype(H))
-        visible, n_copies = machine.units[0], largest_state(machine.units[-1])
+        H, visible = Encoded(H, machine.units[-1]), machine.units[0]
 
         def down(h):
-            return shares(visible, top_down(machine, n_copies * h)[0])
+            return visible.decode(top_down(machine, h)[0])
 
         return by_blocks(down, H, float_dtype(H))
 
@@ -107,7 +113,7 @@ class Queries:
             layers = lifted(machine, v, draws)
             layers = gibbs(machine, layers, n_gibbs_steps - 1, draws)
             up = mean_field(machine, layers[0], *FINE).layers
-            return shares(machine.units[0], visible_mean(machine, up))
+            return machine.units[0].decode(visible_mean(machine, up))
 
         return by_blocks(up_and_down, X, float_dtype(X))
 
@@ -163,17 +169,23 @@ class Queries:
         machine = self._machine(float_dtype(self._read_params().biases[0]))
         draws = self._draws(Purpose.SAMPLE, random_state)
         array, held, kind = machine.params.biases[0], None, machine.units[0]
-        shape, n_copies = (n_samples, array.shape[0]), largest_state(kind)
+        shape = (n_samples, array.shape[0])
         if init is None:
             mean = self._training["means"][0]
             start = independent_layers([kind], [mean], n_samples, draws)[0]
         else:
-            start = n_copies * check_states(init, "init", shape, array)
+            start = self._encoded(check_states(init, "init", shape, array), "init")
         if given is not None:
             given = check_states(given, "given", shape, array, allow_nan=True)
-            held = observed_in(n_copies * given)
+            held = observed_in(self._encoded(given, "given"))
         layers = lifted(machine, hold([start], held)[0], draws)
-        return shares(kind, gibbs(machine, layers, n_gibbs_steps, draws, held)[0])
+        return kind.decode(gibbs(machine, layers, n_gibbs_steps, draws, held)[0])
+
+    def _encoded(self, rows, name):
+        """Rows that the user calls `name` as states; a warning if they are none."""
+        kind = self._visible_kind()
+        check_values(self, kind, rows, name)
+        return kind.encode(rows)
 
     def impute(self, X, *, n_gibbs_steps=500, random_state=None):
         """Fill missing entries by their conditional mean, given the observed ones.
@@ -204,7 +216,7 @@ class Queries:
             filled = conditional_mean(
                 machine, layers, observed_in(rows), burn_in, n_gibbs_steps, draws
             )
-            return shares(machine.units[0], filled)
+            return machine.units[0].decode(filled)
 
         return by_blocks(fill, X, float_dtype(X))
 
@@ -241,7 +253,7 @@ class Queries:
         value = by_blocks(
             lambda v: visible_free_energy(machine, v, FINE), X, float_dtype(X)
         )
-        return -value - self._log_z()
+        return -value - self._log_z() + machine.units[0].log_jacobian
 
     def _log_z(self):
         """The best value of log Z that is known, or else the default one."""
@@ -345,15 +357,15 @@ class Queries:
         """
         check_is_fitted(self)
         machine = self._machine(float_dtype(self._read_params().biases[0]))
-        _, n_states, n_units = partition.smaller_side(machine)
-        few = n_states <= partition.MAX_EXACT_STATES
-        if method == "exact" and not few:
+        side = partition.smaller_side(machine)
+        few = side.n_states <= partition.MAX_EXACT_STATES
+        if method == "exact" and math.inf > side.n_states and not few:
             raise ValueError(
                 "Exact enumeration is for at most 2^20 states, as 20 binary units have."
-                f" The smaller side of this machine, of {n_units} units, has more. Use "
-                "method='ais'."
+                f" The smaller side of this machine, of {side.n_units} units, has "
+                "more. Use method='ais'."
             )
-        if method != "ais" and few:
+        if method == "exact" or (method == "auto" and few):
             return self._kept("exact", partial(partition.exact, machine))[0]
         steps = partition.ANNEALING_STEPS * steps_of_work(1, n_runs)
         taken = FIRST_BETAS if n_betas == "auto" else n_betas
@@ -408,8 +420,17 @@ class Queries:
     def _machine_for(self, X, method, missing=False):
         """Checked rows as visible states, and the machine in their dtype."""
         check_is_fitted(self)
-        X = self._states(check_rows(self, X, method=method, missing=missing))
-        return X, self._machine(float_dtype(X))
+        kind = self._visible_kind()
+        X = check_rows(self, X, method=method, kind=kind, missing=missing)
+        return Encoded(X, kind), self._machine(float_dtype(X))
+
+    def _kinds(self, n_layers):
+        """Kinds of units, one for each of so many layers."""
+        return self._pretrained_as or self._units(n_layers)
+
+    def _visible_kind(self):
+        """The kind of the visible units, whose border rows have to cross."""
+        return self._kinds(2)[0]
 
     def _machine(self, dtype):
         params = self._read_params()
@@ -417,4 +438,4 @@ class Queries:
         cast = (
             tuple(xp.astype(x, dtype, copy=False) for x in group) for group in params
         )
-        return Machine(self._units(len(params.biases)), Params(*cast))
+        return Machine(self._kinds(len(params.biases)), Params(*cast))

@@ -7,9 +7,10 @@ from ._fitting import Stage
 from ._machine_epochs import longer
 from ._stacking import features
 from .core import stack as belief
-from .core.backend import namespace, take_rows
+from .core.backend import namespace
 from .core.machine import Machine, Params
 from .core.monitor import watch
+from .core.rows import Encoded, take_rows
 from .core.streams import Purpose, stream
 
 
@@ -84,6 +85,7 @@ class WakeSleep(StackEpochs):
     def __init__(self, estimator, rates, run, rows, seed, weights):
         super().__init__(estimator, rates, run, rows, seed)
         self.weights, self.settings = weights, estimator._up_down_settings(seed)
+        self.rows = Encoded(rows, run.rbms[0]._visible_kind())
         draws = stream(seed, Purpose.MONITOR, weights)
         self.watched = watch(*rows.shape, draws)
 

@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import Interval
 
 from ._callbacks import Checkpoint
 from ._validation import draw_seed
-from .core.backend import Subset, by_blocks, float_dtype, zeros
+from .core.backend import zeros
+from .core.rows import Encoded, Subset, by_blocks, float_dtype
 from .core.stack import raised
 from .rbm import BernoulliRBM
 
@@ -150,7 +151,7 @@ def reserve(file, n_bytes):
 
 def is_on_disk(X):
     """Whether X is a memory map, or a view of one, or some rows of it."""
-    while isinstance(X, Subset):
+    while isinstance(X, Subset | Encoded):
         X = X.X
     while isinstance(X, np.ndarray):
         if isinstance(X, np.memmap):

@@ -16,18 +16,17 @@ from sklearn.utils.validation import (
 )
 
 from ._warnings import warn
-from .core.backend import blocks, has_nan, namespace, to_numpy
-
-# How far outside [0, 1] rounding may bring a value, as in scaling to that range.
-ROUNDING = 1e-5
+from .core.backend import namespace, to_numpy
+from .core.rows import has_nan
 
 
-def check_rows(estimator, X, *, method, new=False, missing=False, any_range=False):
+def check_rows(estimator, X, *, method, kind, new=False, missing=False):
     """Rows of data as an array or CSR matrix; integers and booleans are left as such.
 
-    Nothing of the estimator changes. With `new`, the columns need not be those that the
-    estimator was fitted to; with `missing`, entries of a dense array may be NaN; with
-    `any_range`, values outside [0, 1] are left to a machine within the estimator.
+    Nothing of the estimator changes. `kind` is that of the visible units, or None where
+    a machine within the estimator looks at the values. With `new`, the columns need not
+    be those that the estimator was fitted to; with `missing`, entries of a dense array
+    may be NaN.
     """
     if new:
         # Names that make no sense are an error even where they are not yet recorded.
@@ -51,8 +50,8 @@ def check_rows(estimator, X, *, method, new=False, missing=False, any_range=Fals
         refuse_nan(estimator, checked, method, missing)
     if not new:
         _check_n_features(estimator, checked, reset=False)
-    if not any_range:
-        warn_out_of_range(estimator, checked)
+    if kind is not None:
+        check_values(estimator, kind, checked, "X")
     return checked
 
 
@@ -126,27 +125,11 @@ def refuse_empty_columns(estimator, X, mass):
         )
 
 
-def warn_out_of_range(estimator, X):
-    """Warn about values that are no probabilities of a binary unit."""
-    values = X.data[:, None] if sparse.issparse(X) else X
-    xp = namespace(values)
-    if 0 in values.shape or values.dtype == xp.bool:
-        return
-    low, high = math.inf, -math.inf
-    for rows in blocks(values.shape[0]):
-        least = most = values[rows, ...]
-        if has_nan(least):
-            missing = xp.isnan(least)
-            least, most = (xp.where(missing, x, least) for x in (math.inf, -math.inf))
-        low, high = min(low, float(xp.min(least))), max(high, float(xp.max(most)))
-    if low < -ROUNDING or high > 1.0 + ROUNDING:
-        warn(
-            f"{type(estimator).__name__} expects values in [0, 1], the probabilities "
-            f"that its binary units are 1, but X ranges from {low:g} to {high:g}. "
-            "Scale X, for example with sklearn.preprocessing.MinMaxScaler(clip=True), "
-            "or threshold it with sklearn.preprocessing.Binarizer. Features and "
-            "likelihoods of values outside mean little.",
-        )
+def check_values(estimator, kind, X, name):
+    """Warn about values that are no rows for this kind of visible units."""
+    problem = kind.check(X, name)
+    if problem is not None:
+        warn(f"{type(estimator).__name__} {problem}")
 
 
 def check_weights(sample_weight, X, dtype):

@@ -14,9 +14,10 @@ from ._layers import LayeredTransformer, side_by_side
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
 from ._warnings import warn
-from .core.backend import blocks, by_blocks, float_dtype, namespace, take_rows
+from .core.backend import namespace
 from .core.machine import ODD, Params, energy
-from .core.pretraining import composed, copies
+from .core.pretraining import composed, doubled
+from .core.rows import blocks, by_blocks, float_dtype, take_rows
 from .core.sampling import FINE, Inference, mean_field
 from .core.units import Bernoulli
 from .rbm import BernoulliRBM
@@ -236,7 +237,8 @@ class DBM(LayeredTransformer, BoltzmannMachineBase):
 
     Examples
     --------
-    >>>     >>> from skebm import DBM, BernoulliRBM
+    >>> import numpy as np
+    >>> from skebm import DBM, BernoulliRBM
     >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]] * 25)
     >>> rbm = BernoulliRBM(n_iter=100)
     >>> dbm = DBM((3, 2), rbm=rbm, n_iter=100, random_state=0).fit(X)
@@ -396,8 +398,9 @@ class DBM(LayeredTransformer, BoltzmannMachineBase):
 
     def _pretrain(self, fit, X, sample_weight):
         rbms = new_machines(self.rbm, self._hidden_sizes(), fit.seed)
-        for rbm, n_copies in zip(rbms, copies(len(rbms)), strict=True):
-            rbm._copies = n_copies
+        units = self._kinds(1 + len(rbms))
+        for rbm, pair in zip(rbms, doubled(units), strict=True):
+            rbm._pretrained_as = pair
         fit_layers(fit, fit.call.parts(rbms), X, sample_weight)
 
     def _composed(self, parts):
@@ -436,7 +439,8 @@ class DBM(LayeredTransformer, BoltzmannMachineBase):
 
         Examples
         --------
-        >>>         >>> from skebm import DBM
+        >>> import numpy as np
+        >>> from skebm import DBM
         >>> X = np.array([[0, 0, 1], [1, 1, 0]] * 50)
         >>> dbm = DBM((3, 2), random_state=0).fit(X)
         >>> found = dbm.mean_field(X)

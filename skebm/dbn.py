@@ -19,12 +19,14 @@ from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import (
     check_rows,
     check_states,
+    check_values,
     check_weights,
     draw_seed,
     weighted_mean,
 )
 from .core import stack as belief
-from .core.backend import by_blocks, float_dtype, namespace
+from .core.backend import namespace
+from .core.rows import Encoded, by_blocks, float_dtype
 from .core.streams import Purpose, stream
 from .rbm import BernoulliRBM
 
@@ -216,8 +218,11 @@ class DBN(
 
     def _train(self, X_given, y, sample_weight, call):
         going_on, passes = call.going_on, call.method == "partial_fit"
+        kind = None
+        if going_on and self.generative_components_ is not None:
+            kind = self._visible_kind()  # no machine within looks at the rows
         rows = check_rows(
-            self, X_given, method=call.method, new=not going_on, any_range=True
+            self, X_given, method=call.method, new=not going_on, kind=kind
         )
         rows = call.rows(rows)
         dtype = float_dtype(self.components_ if going_on else rows)
@@ -335,7 +340,7 @@ class DBN(
         V : ndarray of shape (n_samples, n_features)
             Probabilities that the visible units are 1.
         """
-        X, stack = self._stack_for(X, "reconstruct")
+        X, stack = self._stack_for(X, "reconstruct", by_top=len(self.rbms_) == 1)
         H = by_blocks(lambda v: belief.raised(stack.recognition, v), X, float_dtype(X))
         return self._down(self.rbms_[-1].reconstruct(H, n_gibbs_steps))
 
@@ -369,14 +374,18 @@ class DBN(
         if init is not None:
             shape = (n_samples, self.components_.shape[1])
             init = check_states(init, "init", shape, self.components_)
+            if len(self.rbms_) > 1:  # a single machine looks at it itself
+                check_values(self, self._visible_kind(), init, "init")
             init = belief.raised(self._stack(init.dtype).recognition, init)
         seed = draw_seed(random_state)
         x = self.rbms_[-1].sample(
             n_samples, n_gibbs_steps=n_gibbs_steps, init=init, random_state=seed
         )
-        machines = self._stack(float_dtype(x)).generative
+        stack = self._stack(float_dtype(x))
         draws = stream(seed, Purpose.DESCENT, x)
-        return belief.sampled_down(machines, x, draws)[0]
+        top = stack.top.units[0].encode(x)
+        layers = belief.sampled_down(stack.generative, top, draws)
+        return stack.visible_kind.decode(layers[0])
 
     def impute(self, X, *, n_gibbs_steps=500, random_state=None):
         """Fill missing entries by their conditional mean, given the observed ones.
@@ -400,17 +409,18 @@ class DBN(
         """
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        X = check_rows(self, X, method="impute", missing=True, any_range=True)
-        stack, mean = self._stack(float_dtype(X)), self.rbms_[0]._training["means"][0]
+        X, stack = self._stack_for(X, "impute", missing=True)
+        mean, kind = self.rbms_[0]._training["means"][0], stack.visible_kind
         draws = stream(draw_seed(random_state), Purpose.IMPUTE, self.components_)
 
         def fill(rows):
             burn_in = n_gibbs_steps // 5
-            return belief.conditional_mean(
+            filled = belief.conditional_mean(
                 stack, rows, mean, burn_in, n_gibbs_steps, draws
             )
+            return kind.decode(filled)
 
-        return by_blocks(fill, X, float_dtype(X))
+        return by_blocks(fill, Encoded(X, kind), float_dtype(X))
 
     def score_samples(self, X, n_samples=100):
         """A lower bound of the log-likelihood of each row, in nats.
@@ -445,8 +455,11 @@ class DBN(
         draws = stream(self._seed, Purpose.BOUND, stack.top.params.biases[0])
         n_passes = n_samples if stack.recognition else 1
         numbers = belief.spread_draws(stack, n_passes, draws)
-        value = by_blocks(lambda v: belief.bound(stack, v, numbers), X, float_dtype(X))
-        return value - self.rbms_[-1]._log_z()
+        kind = stack.visible_kind
+        value = by_blocks(
+            lambda v: belief.bound(stack, v, numbers), Encoded(X, kind), float_dtype(X)
+        )
+        return value - self.rbms_[-1]._log_z() + kind.log_jacobian
 
     def score(self, X, y=None, sample_weight=None):
         """Mean of the lower bounds of the rows' log-likelihoods, in nats.
@@ -497,11 +510,19 @@ class DBN(
         machines = self._stack(dtype).generative
         return by_blocks(lambda x: belief.lowered(machines, x), H, dtype)
 
-    def _stack_for(self, X, method):
-        """Checked rows and the stack in their dtype, as every query starts."""
+    def _stack_for(self, X, method, missing=False, by_top=False):
+        """Checked rows and the stack in their dtype, as every query starts.
+
+        With `by_top`, the top machine looks at the values.
+        """
         check_is_fitted(self)
-        X = check_rows(self, X, method=method, any_range=True)
+        kind = None if by_top else self._visible_kind()
+        X = check_rows(self, X, method=method, kind=kind, missing=missing)
         return X, self._stack(float_dtype(X))
+
+    def _visible_kind(self):
+        """The kind of the visible units, whose border rows have to cross."""
+        return self.rbms_[0]._visible_kind()
 
     def _stack(self, dtype):
         return stack_of(self.rbms_, self.generative_components_, dtype)

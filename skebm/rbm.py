@@ -5,7 +5,6 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval
 
 from ._base import BoltzmannMachineBase
-from .core.backend import Scaled, by_blocks, float_dtype, has_nan
 from .core.machine import (
     ODD,
     Params,
@@ -14,9 +13,10 @@ from .core.machine import (
     pseudo_log_likelihood,
 )
 from .core.missing import expected
+from .core.rows import by_blocks, float_dtype, has_nan
 from .core.sampling import gibbs
 from .core.streams import Purpose, stream
-from .core.units import Bernoulli, Binomial, shares
+from .core.units import Bernoulli
 
 
 class BernoulliRBM(BoltzmannMachineBase):
@@ -185,10 +185,6 @@ class BernoulliRBM(BoltzmannMachineBase):
         **BoltzmannMachineBase._parameter_constraints,
     }
 
-    # Tied copies of which each unit of a layer is the sum: more than one only where a
-    # machine is a part of a deep one that is pretrained.
-    _copies = (1, 1)
-
     def __init__(
         self,
         n_components=256,
@@ -264,7 +260,7 @@ class BernoulliRBM(BoltzmannMachineBase):
 
         def up(v):
             v = expected(machine, v, mean) if missing else v
-            return shares(machine.units[1], means(machine, [v, None], ODD)[1])
+            return machine.units[1].decode(means(machine, [v, None], ODD)[1])
 
         return by_blocks(up, X, float_dtype(X))
 
@@ -288,7 +284,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         draws = stream(self._seed, Purpose.GIBBS, array, self._n_gibbs_calls)
 
         def step(x):
-            return shares(machine.units[0], gibbs(machine, [x, None], 1, draws)[0])
+            return machine.units[0].decode(gibbs(machine, [x, None], 1, draws)[0])
 
         return by_blocks(step, v, float_dtype(v))
 
@@ -330,10 +326,7 @@ class BernoulliRBM(BoltzmannMachineBase):
         return by_blocks(lambda v: pseudo_log_likelihood(machine, v), X, float_dtype(X))
 
     def _units(self, n_layers):
-        return tuple(Bernoulli() if n == 1 else Binomial(n) for n in self._copies)
-
-    def _states(self, X):
-        return X if self._copies[0] == 1 else Scaled(X, self._copies[0])
+        return (Bernoulli(),) * n_layers
 
     def _hidden_sizes(self):
         return (self.n_components,)

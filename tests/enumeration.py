@@ -1,4 +1,4 @@
-"""The oracle: every quantity of a small binary machine by summing over all its states.
+"""The oracle: every quantity of a small machine by summing over all its states.
 
 Written from the definitions alone, with plain loops, and sharing no code with skebm.
 """
@@ -7,10 +7,17 @@ import itertools
 
 import numpy as np
 
+BINARY = (0.0, 1.0)
 
-def all_states(sizes):
-    """Every joint state, as a list of lists of layers."""
-    cells = itertools.product([0.0, 1.0], repeat=sum(sizes))
+
+def all_states(sizes, values=None):
+    """Every joint state, as a list of lists of layers.
+
+    `values` are those of a unit, for each layer; None is binary units.
+    """
+    values = [BINARY] * len(sizes) if values is None else values
+    of_units = [v for v, n in zip(values, sizes, strict=True) for _ in range(n)]
+    cells = itertools.product(*of_units)
     bounds = np.cumsum([0, *sizes])
     pairs = list(itertools.pairwise(bounds))
     return [[np.array(c[a:b]) for a, b in pairs] for c in cells]
@@ -32,10 +39,11 @@ def energy(weights, biases, state):
 class Enumeration:
     """All states of a machine, their energies and probabilities."""
 
-    def __init__(self, weights, biases):
+    def __init__(self, weights, biases, values=None):
         self.weights, self.biases = weights, biases
         self.sizes = [len(b) for b in biases]
-        self.states = all_states(self.sizes)
+        self.values = [BINARY] * len(biases) if values is None else values
+        self.states = all_states(self.sizes, self.values)
         self.energies = np.array([energy(weights, biases, s) for s in self.states])
         low = self.energies.min()
         self.log_z = np.log(np.sum(np.exp(low - self.energies))) - low
@@ -67,13 +75,20 @@ class Enumeration:
         return p @ self.layers[index]
 
     def bound(self, visible, hidden_means):
-        """E_q[-E - log q] - log Z of independent hidden units with these means."""
+        """E_q[-E - log q] - log Z of independent hidden units with these means.
+
+        They are units of two values.
+        """
         match = (self.layers[0] == visible).all(axis=1)
         total = -self.log_z
         for index in np.flatnonzero(match):
             q = 1.0
-            for x, m in zip(self.states[index][1:], hidden_means, strict=True):
-                q *= np.prod(np.where(x == 1.0, m, 1.0 - m))
+            hidden = zip(
+                self.states[index][1:], hidden_means, self.values[1:], strict=True
+            )
+            for x, m, (low, high) in hidden:
+                p = (m - low) / (high - low)
+                q *= np.prod(np.where(x == high, p, 1.0 - p))
             if q > 0.0:
                 total += q * (-self.energies[index] - np.log(q))
         return total
@@ -93,9 +108,9 @@ class Enumeration:
         return [layer[picked] for layer in self.layers]
 
 
-def log_likelihood(weights, biases, rows, row_weights=None):
+def log_likelihood(weights, biases, rows, row_weights=None, values=None):
     """Weighted mean of log p(visible = row)."""
-    machine = Enumeration(weights, biases)
+    machine = Enumeration(weights, biases, values)
     values = np.array([machine.log_marginal({0: row}) for row in rows])
     return np.average(values, weights=row_weights)
 

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 
 from skebm import DBM, DBN, BernoulliRBM, DBMClassifier, DBNClassifier, _fine_tuned
 from skebm import _origins as origins
-from skebm.core.backend import BLOCK_ROWS
+from skebm.core.rows import BLOCK_ROWS
 from skebm.core.sampling import Inference
 
 from .test_supervised import assert_same_model, data, fitted, unfitted

@@ -352,7 +352,10 @@ def test_divergence_says_what_to_lower_and_leaves_the_model():
     dbn = fitted(up_down_iter=1, up_down_learning_rate=0.1)
     before = [x.copy() for x in parameters(dbn)]
     dbn.set_params(up_down_learning_rate=1e300)
-    with pytest.raises(FloatingPointError, match=r"pass 2 .* up_down_learning_rate"):
+    with (
+        pytest.warns(UserWarning, match="DBN expects .* ranges from 0 to 1e"),
+        pytest.raises(FloatingPointError, match=r"pass 2 .* up_down_learning_rate"),
+    ):
         dbn.partial_fit(1e300 * patterns())
     for x, y in zip(parameters(dbn), before, strict=True):
         assert_array_equal(x, y)

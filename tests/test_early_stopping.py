@@ -11,7 +11,7 @@ from skebm.core.early_stopping import EarlyStopping, Progress, Rule
 from skebm.core.machine import Machine
 from skebm.core.partition import exact
 from skebm.core.streams import Purpose, stream
-from skebm.core.units import Bernoulli, Binomial
+from skebm.core.units import Bernoulli, Tied
 
 from .enumeration import log_likelihood
 from .test_training import settings_of
@@ -411,6 +411,6 @@ def test_held_out_rows_drawn_for_copies_are_those_of_the_rows(rng, monkeypatch):
 
     monkeypatch.setattr(early_stopping, "visible_free_energy", spy)
     X = rng.uniform(size=(60, 6))
-    judged(2.0 * X, 1, sample_inputs=True, units=(Binomial(2), Bernoulli()))
+    judged(2.0 * X, 1, sample_inputs=True, units=(Tied(Bernoulli(), 2), Bernoulli()))
     draws = stream(0, Purpose.INPUT, X)
     assert_array_equal(seen[0], 2.0 * (draws.uniform((20, 6)) < X[:20]))

@@ -7,7 +7,7 @@ from skebm.core import monitor
 from skebm.core.machine import EVEN, ODD, Params, means, pseudo_log_likelihood
 from skebm.core.sampling import USUAL, mean_field
 from skebm.core.streams import Purpose, stream
-from skebm.core.units import Binomial
+from skebm.core.units import Bernoulli, Tied
 
 from .machines import random_machine
 
@@ -58,7 +58,7 @@ def test_measures_of_a_deep_machine():
 def test_sums_are_measured_as_the_means_of_their_copies():
     """And without a pseudo-likelihood, which is for binary units."""
     machine, oracle = random_machine((4, 3))
-    machine = machine._replace(units=(Binomial(2), Binomial(2)))
+    machine = machine._replace(units=(Tied(Bernoulli(), 2), Tied(Bernoulli(), 2)))
     X, chains = oracle.layers[0], [None, 2.0 * oracle.layers[1][::7]]
     watched = monitor.Watched(np.arange(len(X)), np.arange(4))
     measured = monitor.measure(machine, 2.0 * X, watched, chains)

@@ -5,7 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skebm.core import partition, tempering
+from skebm.core.machine import EVEN, ODD
 from skebm.core.streams import Purpose, stream
+from skebm.core.units import Bernoulli, Tied
 
 from .enumeration import Enumeration
 from .machines import (
@@ -35,6 +37,63 @@ def test_exact_is_the_sum_over_all_states(sizes, name, monkeypatch):
         found = partition.exact(machine)
         assert_allclose(found.value, expected, atol=1e-10)
         assert found.lower == found.value == found.upper
+
+
+def mixed(sizes, index):
+    """A machine with sums of two tied units in one layer; all units; their sums."""
+    weights, biases = random_arrays(sizes, scale=0.7)
+    machine = machine_of(weights, biases)
+    kinds = list(machine.units)
+    kinds[index] = Tied(Bernoulli(), 2)
+    # Each unit of that layer twice: rows of the weights above, columns of those below.
+    biases[index] = np.tile(biases[index], 2)
+    weights[index - 1] = np.tile(weights[index - 1], 2)
+    if index < len(weights):
+        weights[index] = np.tile(weights[index], (2, 1))
+    oracle = Enumeration(weights, biases)
+
+    def summed(layers):
+        n = sizes[index]
+        return [x[:, :n] + x[:, n:] if i == index else x for i, x in enumerate(layers)]
+
+    return machine._replace(units=tuple(kinds)), oracle, summed
+
+
+MIXED = [((2, 6, 2), 2, EVEN, 4 * 9), ((4, 2, 3, 2), 1, ODD, 9 * 4)]
+
+
+@pytest.mark.parametrize(("sizes", "index", "parity", "n_states"), MIXED)
+def test_log_z_of_layers_of_several_kinds(sizes, index, parity, n_states, monkeypatch):
+    """Each layer on the side that is enumerated has states of its own kind."""
+    machine, oracle, summed = mixed(sizes, index)
+    assert partition.smaller_side(machine) == (
+        parity,
+        n_states,
+        sum(sizes[parity::2]),
+    )
+    for block_bytes in (partition.BLOCK_BYTES, 8 * sum(sizes) * 3):
+        monkeypatch.setattr(partition, "BLOCK_BYTES", block_bytes)
+        assert_allclose(partition.exact(machine).value, oracle.log_z, atol=1e-10)
+    samples = summed(oracle.sample(1000, np.random.default_rng(0)))
+    found = partition.annealed(machine, zero_base(machine), samples, 60, draws(0))
+    assert 0 < found.std_error < 0.05
+    assert abs(found.value - oracle.log_z) < 5 * found.std_error
+    assert found.lower < oracle.log_z < found.upper < found.lower + 0.5
+
+
+def test_a_side_that_cannot_be_enumerated_is_left_to_the_other():
+    class Endless(Bernoulli):
+        """Units without states to count."""
+
+        n_states = states = property()
+
+    machine, oracle = random_machine((2, 5))
+    visible, hidden = Endless(), Endless()
+    other = machine._replace(units=(visible, Bernoulli()))
+    assert partition.smaller_side(other).parity == ODD
+    assert_allclose(partition.exact(other).value, oracle.log_z, atol=1e-10)
+    with pytest.raises(ValueError, match=r"method='exact'\) needs .* Endless units"):
+        partition.exact(machine._replace(units=(visible, hidden)))
 
 
 def zero_base(machine):

@@ -7,18 +7,19 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skebm import DBM, BernoulliRBM, HistoryMonitor
-from skebm.core.backend import Scaled, Subset, has_nan, take_rows
 from skebm.core.machine import ODD, Machine, Params, field, means
-from skebm.core.pretraining import composed, copies
+from skebm.core.pretraining import composed
+from skebm.core.pretraining import doubled as doubled_kinds
+from skebm.core.rows import Encoded, Subset, has_nan, take_rows
 from skebm.core.sampling import bottom_up
 from skebm.core.stack import raised
-from skebm.core.units import Bernoulli, Binomial
+from skebm.core.units import Bernoulli, Tied, tied
 
 from .enumeration import Enumeration
 from .machines import machine_of, random_arrays
 from .test_rbm import patterns
 
-KINDS = {1: Bernoulli(), 2: Binomial(2)}
+SINGLE, PAIRS = Bernoulli(), Tied(Bernoulli(), 2)
 
 
 def stack_of(sizes, seed=0):
@@ -26,14 +27,20 @@ def stack_of(sizes, seed=0):
     rng = np.random.default_rng(seed)
     return [
         Machine(
-            tuple(KINDS[n] for n in doubled),
+            kinds,
             Params((rng.normal(size=pair),), tuple(rng.normal(size=n) for n in pair)),
         )
-        for pair, doubled in zip(pairwise(sizes), copies(len(sizes) - 1), strict=True)
+        for pair, kinds in zip(
+            pairwise(sizes), doubled_kinds((SINGLE,) * len(sizes)), strict=True
+        )
     ]
 
 
 def test_what_is_doubled():
+    def copies(n_machines):
+        kinds = doubled_kinds((SINGLE,) * (n_machines + 1))
+        return [tuple(getattr(k, "n_copies", 1) for k in pair) for pair in kinds]
+
     assert copies(1) == [(1, 1)]
     assert copies(2) == [(2, 1), (1, 2)]
     assert copies(3) == [(2, 1), (2, 2), (1, 2)]
@@ -61,13 +68,13 @@ def test_recognition_starts_with_what_the_doubled_machines_say():
     (W, V), (a, b, c) = random_arrays((3, 2, 2))
     stack = [Params((W,), (a, b)), Params((V,), (b, c))]  # biases that agree
     deep = machine_of(*composed(stack))
-    tied = Enumeration([np.concatenate([W, W])], [np.concatenate([a, a]), b])
-    for v in np.unique(tied.layers[0][:, :3], axis=0):
-        expected = tied.mean(1, {0: np.concatenate([v, v])})
+    pairs = Enumeration([np.concatenate([W, W])], [np.concatenate([a, a]), b])
+    for v in np.unique(pairs.layers[0][:, :3], axis=0):
+        expected = pairs.mean(1, {0: np.concatenate([v, v])})
         assert_allclose(bottom_up(deep, v[None, :])[1][0], expected)
     machines = [
-        Machine((Binomial(2), Bernoulli()), stack[0]),
-        Machine((Bernoulli(), Binomial(2)), stack[1]),
+        Machine((Tied(Bernoulli(), 2), Bernoulli()), stack[0]),
+        Machine((Bernoulli(), Tied(Bernoulli(), 2)), stack[1]),
     ]
     rows = np.random.default_rng(0).uniform(size=(5, 3))
     for n_machines in (1, 2):
@@ -83,15 +90,15 @@ def test_raised_passes_on_what_a_middle_machine_makes_of_copies():
     assert_allclose(raised(stack[:2], rows), doubled / 2)
 
 
-def test_scaled_rows():
+def test_encoded_rows():
     X = np.array([[0, 1], [1, 1], [1, 0]], dtype=bool)
-    scaled = Scaled(X, 2)
-    assert scaled.shape == (3, 2)
-    assert_array_equal(take_rows(scaled, slice(1, 3), np.float32), 2.0 * X[1:])
-    some = take_rows(Subset(scaled, np.array([2, 0])), slice(0, 2), np.float32)
+    encoded = Encoded(X, PAIRS)
+    assert encoded.shape == (3, 2)
+    assert_array_equal(take_rows(encoded, slice(1, 3), np.float32), 2.0 * X[1:])
+    some = take_rows(Subset(encoded, np.array([2, 0])), slice(0, 2), np.float32)
     assert_array_equal(some, 2.0 * X[[2, 0]])
-    assert not has_nan(scaled)
-    assert has_nan(Scaled(np.array([[np.nan]]), 2))
+    assert not has_nan(encoded)
+    assert has_nan(Encoded(np.array([[np.nan]]), PAIRS))
 
 
 # A machine of sums, as callbacks on the pretraining of a deep machine meet it
@@ -102,7 +109,8 @@ def doubled(request):
     """A machine of sums, and a plain one with each copy a unit of its own."""
     X, rng = patterns(n_features=3), np.random.default_rng(2)
     of_sums = BernoulliRBM(2, n_iter=0, random_state=0)
-    of_sums._copies = below, above = request.param
+    below, above = request.param
+    of_sums._pretrained_as = tied(SINGLE, below), tied(SINGLE, above)
     plain = BernoulliRBM(2 * above, n_iter=0, random_state=0)
     of_sums.fit(X)
     plain.fit(np.tile(X, below))
@@ -111,12 +119,11 @@ def doubled(request):
         rbm.components_ = np.tile(W, (n_hidden, n_visible))
         rbm.intercept_visible_ = np.tile(a, n_visible)
         rbm.intercept_hidden_ = np.tile(b, n_hidden)
-    return of_sums, plain
+    return of_sums, plain, request.param
 
 
 def test_queries_of_a_machine_of_sums_are_those_of_its_copies(doubled):
-    of_sums, plain = doubled
-    below, above = of_sums._copies
+    of_sums, plain, (below, above) = doubled
     X = patterns(20, 3, seed=1)
     tiled, H = np.tile(X, below), X[:, :2]
     for name in ("score_samples", "free_energy"):
@@ -137,7 +144,7 @@ def test_queries_of_a_machine_of_sums_are_those_of_its_copies(doubled):
 
 
 def test_log_z_of_a_machine_of_sums(doubled):
-    of_sums, plain = doubled
+    of_sums, plain, _ = doubled
     exact = of_sums.log_partition("exact").value
     assert_allclose(exact, plain.log_partition("exact").value)
     annealed = of_sums.log_partition("ais", n_betas=300, n_runs=300)
@@ -148,9 +155,9 @@ def test_what_is_enumerated_depends_on_the_number_of_states():
     """13 sums of two have 3^13 states, 1.6 million; 13 binary units 8192."""
     X = patterns(n_features=13)
     rbm = BernoulliRBM(14, n_iter=0, random_state=0)
-    rbm._copies = (2, 1)
+    rbm._pretrained_as = (PAIRS, SINGLE)
     assert rbm.fit(X).log_partition().method == "exact"  # 14 hidden binary units
-    rbm._copies = (2, 2)
+    rbm._pretrained_as = (PAIRS, PAIRS)
     assert rbm.fit(X).log_partition(n_betas=100).method == "ais"
     with pytest.raises(ValueError, match="of 13 units, has more"):
         rbm.log_partition("exact")
@@ -179,9 +186,11 @@ def test_scoring_callbacks_meet_the_layers_of_a_deep_machine():
 
     def score(rbm, X, y):
         rows = patterns(5, rbm.components_.shape[1])
-        up = means(rbm._machine(np.float64), [rbm._copies[0] * rows, None], ODD)[ODD]
-        assert_allclose(rbm.transform(rows), up / rbm._copies[1])
-        seen.append(rbm._copies)
+        machine = rbm._machine(np.float64)
+        below, above = (getattr(kind, "n_copies", 1) for kind in machine.units)
+        up = means(machine, [below * rows, None], ODD)[ODD]
+        assert_allclose(rbm.transform(rows), up / above)
+        seen.append((below, above))
         return {}
 
     rbm = BernoulliRBM(n_iter=2).set_callbacks(HistoryMonitor(scoring=score))

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skebm import BernoulliRBM
 from skebm.core import algorithms, tempering
-from skebm.core.algorithms import ParallelTempering, PersistentChains
+from skebm.core.algorithms import ParallelTempering, PersistentChains, Tempered
 from skebm.core.machine import ODD
 from skebm.core.streams import Purpose, stream
 
@@ -116,13 +116,14 @@ def two_modes(strength=7.0):
 def share_of_the_other_mode(algorithm, betas, n=500):
     machine = two_modes()
     chains = [None, np.zeros((n * len(betas), 1))]
-    algorithm = algorithm.prepared(machine, np.full(4, 0.5), betas)
+    if len(betas) > 1:
+        chains = Tempered(chains, betas)
+    algorithm = algorithm.prepared(machine, np.full(4, 0.5))
     random, rows = draws(), np.zeros((1, 4))
     for _ in range(100):
-        layers, _, _, chains = algorithm.phases(
-            machine, rows, np.ones(1), chains, random
-        )
-    return layers[0][1 : n + 1].mean()
+        phases = algorithm.phases(machine, rows, np.ones(1), chains, random)
+        chains = phases.chains
+    return phases.up[0][1 : n + 1].mean()
 
 
 def test_tempered_chains_cross_between_modes_and_plain_ones_do_not():
@@ -135,23 +136,23 @@ def test_tempered_chains_cross_between_modes_and_plain_ones_do_not():
 
 def adjusted(strength, betas, n=200):
     machine = two_modes(strength)
-    algorithm = ParallelTempering(1).prepared(machine, np.full(4, 0.5), betas)
-    chains = [None, np.ones((n * len(betas), 1))]
+    algorithm = ParallelTempering(1).prepared(machine, np.full(4, 0.5))
+    chains = Tempered([None, np.ones((n * len(betas), 1))], betas)
     for _ in range(30):
         chains = algorithm.phases(
             machine, np.zeros((1, 4)), np.ones(1), chains, draws()
-        )[-1]
-    return algorithm.adjusted(machine, chains, betas, draws(1))
+        ).chains
+    return algorithm.adjusted(machine, chains, draws(1))
 
 
 def test_temperatures_where_swaps_are_rare_and_none_where_not():
-    chains, betas = adjusted(40.0, (1.0, 0.0))
-    assert betas == (1.0, 0.5, 0.0)
-    assert chains[ODD].shape == (600, 1)
-    assert_array_equal(chains[ODD][200:400], chains[ODD][400:])
-    chains, betas = adjusted(0.1, (1.0, 0.7, 0.5, 0.0))
-    assert betas == (1.0, 0.0)
-    assert chains[ODD].shape == (400, 1)
+    more = adjusted(40.0, (1.0, 0.0))
+    assert more.betas == (1.0, 0.5, 0.0)
+    assert more.layers[ODD].shape == (600, 1)
+    assert_array_equal(more.layers[ODD][200:400], more.layers[ODD][400:])
+    fewer = adjusted(0.1, (1.0, 0.7, 0.5, 0.0))
+    assert fewer.betas == (1.0, 0.0)
+    assert fewer.layers[ODD].shape == (400, 1)
 
 
 def test_temperatures_are_limited(monkeypatch):
@@ -166,10 +167,35 @@ def test_tempered_training_is_the_same_in_every_namespace(name):
     params = {"algorithm": ParallelTempering(2)}
     expected = trained(X, 3, **params)
     found = trained(asarray(X), 3, weights=asarray(np.ones(30)), **params)
-    assert found.betas == expected.betas
+    assert found.chains.betas == expected.chains.betas
     for group, wanted in zip(found.params, expected.params, strict=True):
         for x, y in zip(group, wanted, strict=True):
             assert_allclose(np.asarray(x), y, atol=1e-10)
+
+
+def test_chains_come_back_from_what_is_saved_of_them():
+    """Or start anew: all if their number has changed, and where there were none."""
+    layers = [None, np.arange(18.0).reshape(6, 3), None]
+    chains, sizes = Tempered(layers, BETAS), (4, 3, 2)
+    algorithm, plain = ParallelTempering(1), PersistentChains(1)
+    samples, others = algorithm.samples(chains), algorithm.companions(chains)
+    assert_array_equal(samples[1], layers[1][:2])
+    joined = algorithm.joined(samples, others)
+    assert joined.betas == BETAS
+    assert_array_equal(joined.layers[1], layers[1])
+
+    def draw(n_rows):
+        return [None, np.zeros((n_rows, 3)), None]
+
+    assert algorithm.adapted(joined, 2, sizes, draw) is joined
+    more = algorithm.adapted(joined, 4, sizes, draw)
+    assert (more.betas, more.layers[1].shape) == (BETAS, (12, 3))
+    new = algorithm.adapted(algorithm.joined(samples, None), 2, sizes, draw)
+    assert new.betas == algorithms.FIRST_BETAS
+    assert new.layers[1].shape == (10, 3)
+    # Chains of the machine itself go on by themselves.
+    assert plain.adapted(plain.joined(samples, others), 2, sizes, draw) is samples
+    assert plain.adapted(samples, 3, sizes, draw)[1].shape == (3, 3)
 
 
 def test_estimator_goes_on_with_its_temperatures():
@@ -181,9 +207,9 @@ def test_estimator_goes_on_with_its_temperatures():
     other.fit(X).set_params(warm_start=True).fit(X)
     assert_array_equal(other.components_, rbm.components_)
     assert_array_equal(other.h_samples_, rbm.h_samples_)
-    n_betas = len(rbm._training["betas"])
-    assert rbm._training["hotter"][1].shape == (20 * (n_betas - 1), 3)
+    others = rbm._training["companions"]
+    assert others.layers[1].shape == (20 * (len(others.betas) - 1), 3)
     rbm.set_params(algorithm="pcd").partial_fit(X)
-    assert rbm._training["betas"] == (1.0,)
+    assert rbm._training["companions"] is None
     rbm.set_params(algorithm="pt", n_chains=5).partial_fit(X)
     assert rbm.h_samples_.shape == (5, 3)

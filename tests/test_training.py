@@ -1,5 +1,6 @@
 """The minibatch loop: what it weighs, and where it ends."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -9,8 +10,9 @@ from scipy import sparse
 
 from skebm.core import algorithms, optimise, training
 from skebm.core.machine import EVEN, ODD, Params, copy_params, gradient, means
+from skebm.core.rows import column_means, minibatches
 from skebm.core.sampling import FINE, bottom_up, mean_field
-from skebm.core.units import Bernoulli, Binomial
+from skebm.core.units import Bernoulli, Tied
 
 from .enumeration import Enumeration
 from .machines import (
@@ -78,7 +80,8 @@ def test_teacher_and_student_with_the_exact_gradient():
 def phases_of(algorithm, rows, row_weights, n_chains=2000):
     machine = machine_of(*random_arrays((4, 3)))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    chains = training.start_chains(UNITS, [rows[0], np.full(3, 0.5)], n_chains, draws)
+    means = [rows[0], np.full(3, 0.5)]
+    chains = training.start_chains(machine, means, 0, draws, n_chains)
     return machine, algorithm.phases(machine, rows, row_weights, chains, draws)
 
 
@@ -88,7 +91,8 @@ def phases_of(algorithm, rows, row_weights, n_chains=2000):
 def test_each_phase_is_averaged_over_its_own_rows(algorithm, rng):
     """scikit-learn divides the sum over all chains by the number of data rows."""
     rows = rng.integers(0, 2, (3, 4)).astype(float)
-    _, (layers, _, weights, _) = phases_of(algorithm, rows, np.full(3, 1 / 3))
+    _, phases = phases_of(algorithm, rows, np.full(3, 1 / 3))
+    layers, weights = phases.up, phases.weights
     assert_allclose(weights[:3].sum(), 1.0)
     assert_allclose(weights[3:].sum(), -1.0)
     assert len(set(weights[3:])) == 1
@@ -102,9 +106,8 @@ def test_each_phase_is_averaged_over_its_own_rows(algorithm, rng):
 def test_hidden_means_are_those_of_the_visible_rows_beside_them(algorithm, rng):
     """Stale means, given the chains' old visible units, would show here."""
     rows = rng.integers(0, 2, (3, 4)).astype(float)
-    machine, (layers, _, _, _) = phases_of(
-        algorithm, rows, np.full(3, 1 / 3), n_chains=5
-    )
+    machine, phases = phases_of(algorithm, rows, np.full(3, 1 / 3), n_chains=5)
+    layers = phases.up
     W, (_, c) = machine.params.weights[0], machine.params.biases
     assert_allclose(layers[1], 1 / (1 + np.exp(-(layers[0] @ W + c))))
 
@@ -115,11 +118,13 @@ def test_persistent_chains_stay_with_the_machine():
     oracle = Enumeration(*machine.params)
     rows = np.zeros((1, 4))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    chains = training.start_chains(UNITS, [rows[0], np.full(3, 0.5)], 20_000, draws)
+    means = [rows[0], np.full(3, 0.5)]
+    chains = training.start_chains(machine, means, 0, draws, 20_000)
     for _ in range(60):
-        layers, _, _, chains = algorithms.PersistentChains(2).phases(
+        phases = algorithms.PersistentChains(2).phases(
             machine, rows, np.ones(1), chains, draws
         )
+        chains, layers = phases.chains, phases.up
     found = layers[0][1:].T @ layers[1][1:] / 20_000
     expected = oracle.moments()[:4, 4:]
     error = np.sqrt(expected * (1 - expected) / 20_000)
@@ -136,14 +141,13 @@ def deep_phases(algorithm, sizes, n_steps, n_chains=20_000, scale=1.0):
     weights = np.full(len(rows), 1.0 / len(rows))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
     start = [np.full(n, 0.5) for n in sizes]
-    algorithm = algorithm.prepared(machine, start[0], algorithm.first_betas)
-    n_betas = len(algorithm.first_betas)
-    chains = training.start_chains(machine.units, start, n_chains * n_betas, draws)
+    algorithm = algorithm.prepared(machine, start[0])
+    draw = partial(training.start_chains, machine, start, 0, draws)
+    chains = algorithm.start(n_chains, draw)
     for _ in range(n_steps):
-        layers, below, row_weights, chains = algorithm.phases(
-            machine, rows, weights, chains, draws, FINE
-        )
-    return machine, oracle, rows, layers, below, row_weights, chains
+        phases = algorithm.phases(machine, rows, weights, chains, draws, FINE)
+        chains = phases.chains
+    return machine, oracle, rows, phases
 
 
 ALGORITHMS = [algorithms.PersistentChains(2), algorithms.ParallelTempering(1)]
@@ -155,7 +159,8 @@ def test_deep_phases_are_mean_field_and_the_machine(sizes, algorithm):
     """Data rows by mean field; model rows with all the machine's moments of
     neighbouring layers. Negative control: the moments of another machine.
     """
-    machine, oracle, rows, layers, below, weights, _ = deep_phases(algorithm, sizes, 50)
+    machine, oracle, rows, phases = deep_phases(algorithm, sizes, 50)
+    layers, below, weights = phases.up, phases.down, phases.weights
     n = len(rows)
     assert_allclose(weights[n:], -1.0 / (len(weights) - n))
     assert_allclose(weights.sum(), 0.0, atol=1e-12)
@@ -186,8 +191,9 @@ def test_hidden_layers_of_the_chains_are_means_given_samples_below(sizes, algori
     The odd layers are means given the even samples, the even ones given odd samples,
     which are beside each other in the two lists. With these the chains go on.
     """
-    machine, _, rows, *lists, _, chains = deep_phases(algorithm, sizes, 1, n_chains=5)
-    above, below = ([x[len(rows) :] for x in layers] for layers in lists)
+    machine, _, rows, phases = deep_phases(algorithm, sizes, 1, n_chains=5)
+    above, below = ([x[len(rows) :] for x in ls] for ls in (phases.up, phases.down))
+    chains = algorithm.samples(phases.chains)
     for x in below:
         assert set(np.unique(x)) <= {0.0, 1.0}
     for x, y in zip(below[ODD::2], chains[ODD::2], strict=True):
@@ -201,7 +207,7 @@ def test_hidden_layers_of_the_chains_are_means_given_samples_below(sizes, algori
 def test_minibatches_cover_all_rows_in_batches_of_nearly_equal_size(shuffle):
     X = np.arange(11, dtype=np.uint8)[:, None]
     order = np.random.default_rng(0).permutation(11) if shuffle else None
-    batches = list(training.minibatches(X, np.ones(11), order, 10))
+    batches = list(minibatches(X, np.ones(11), order, 10))
     assert sorted(len(rows) for rows, _ in batches) == [5, 6]
     assert sorted(np.concatenate([rows[:, 0] for rows, _ in batches])) == list(
         range(11)
@@ -211,7 +217,7 @@ def test_minibatches_cover_all_rows_in_batches_of_nearly_equal_size(shuffle):
 
 def test_weights_of_an_epoch_average_one_over_the_rows_of_a_batch():
     weights = np.array([1.0, 3.0, 0.0, 2.0, 2.0, 4.0])
-    batches = list(training.minibatches(np.eye(6), weights, None, 2))
+    batches = list(minibatches(np.eye(6), weights, None, 2))
     assert_allclose(np.concatenate([w for _, w in batches]), weights * 3 / 12)
 
 
@@ -234,7 +240,7 @@ def test_batch_size_law(n_rows):
 def test_weights_and_rows_are_shuffled_together():
     X = np.arange(11.0)[:, None]
     order = np.random.default_rng(0).permutation(11)
-    for rows, weights in training.minibatches(X, X[:, 0].copy(), order, 4):
+    for rows, weights in minibatches(X, X[:, 0].copy(), order, 4):
         assert_allclose(weights, rows[:, 0] * 3 / X.sum())
 
 
@@ -316,9 +322,9 @@ def test_contrastive_divergence_starts_from_samples():
     machine = machine_of([np.zeros((1, 1)) + 40.0], [np.zeros(1) - 30.0, np.zeros(1)])
     rows = np.zeros((4000, 1))
     draws = training.stream(0, training.Purpose.CHAINS, rows)
-    layers, _, _, _ = algorithms.ContrastiveDivergence(1).phases(
-        machine, rows, np.full(4000, 1 / 4000), [], draws
-    )
+    algorithm = algorithms.ContrastiveDivergence(1)
+    weights = np.full(4000, 1 / 4000)
+    layers = algorithm.phases(machine, rows, weights, None, draws).up
     assert abs(layers[0][4000:].mean() - 0.5) < 5 * 0.5 / np.sqrt(4000)
 
 
@@ -336,7 +342,10 @@ def test_offsets_are_the_running_means_or_none(centred, monkeypatch):
         assert_array_equal(offset, mean if centred else 0.0 * mean)
 
 
-@pytest.mark.parametrize(("hidden", "n_copies"), [(Bernoulli(), 1), (Binomial(2), 2)])
+PAIRS = Tied(Bernoulli(), 2)
+
+
+@pytest.mark.parametrize(("hidden", "n_copies"), [(Bernoulli(), 1), (PAIRS, 2)])
 @pytest.mark.parametrize("centred", [True, False])
 def test_gradient_with_a_sparsity_target(centred, hidden, n_copies):
     """The hidden biases gain cost (target - mean) for the whole weight of the rows.
@@ -402,7 +411,7 @@ def test_penalty_of_deep_layers_moves_biases_and_weights_from_below(sizes, centr
         assert_allclose(x - y, step, atol=1e-9)
 
 
-@pytest.mark.parametrize("hidden", [Bernoulli(), Binomial(2)])
+@pytest.mark.parametrize("hidden", [Bernoulli(), Tied(Bernoulli(), 2)])
 def test_hidden_units_become_as_active_as_asked(hidden):
     X = np.random.default_rng(0).integers(0, 2, (200, 8)).astype(float)
     units = (Bernoulli(), hidden)
@@ -485,7 +494,7 @@ def test_column_means_of_dense_and_sparse(rng):
     weights = rng.uniform(size=2500)
     expected = np.average(X, axis=0, weights=weights)
     for container in (np.asarray, sparse.csr_array):
-        means, mass = training.column_means(container(X), weights)
+        means, mass = column_means(container(X), weights)
         assert_allclose(means, expected)
         assert_allclose(mass, weights.sum())
 
@@ -494,7 +503,7 @@ def test_column_means_of_observed_entries(rng):
     X, weights = rng.uniform(size=(2500, 3)), rng.uniform(size=2500)
     X[rng.uniform(size=X.shape) < 0.3] = np.nan
     X[:, 2] = np.nan
-    means, mass = training.column_means(X, weights)
+    means, mass = column_means(X, weights)
     for j in range(2):
         seen = ~np.isnan(X[:, j])
         assert_allclose(means[j], np.average(X[seen, j], weights=weights[seen]))
@@ -534,7 +543,7 @@ def test_inputs_drawn_for_copies_are_those_of_the_rows(monkeypatch):
     monkeypatch.setattr(algorithms.PersistentChains, "phases", spy)
     X = np.tile([0.0, 0.2, 0.7, 1.0], (50, 1))
     trained(X, 1, batch_size=50, sample_inputs=True)
-    units = (Binomial(2), Bernoulli())
+    units = (PAIRS, Bernoulli())
     trained(2.0 * X, 1, batch_size=50, sample_inputs=True, units=units)
     assert_array_equal(seen[1], 2.0 * seen[0])
 

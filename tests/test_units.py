@@ -8,9 +8,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skebm.core import units
 from skebm.core.backend import to_numpy
-from skebm.core.machine import EVEN, ODD, Machine, Params, free_energy, means
+from skebm.core.machine import (
+    EVEN,
+    ODD,
+    Machine,
+    Params,
+    free_energy,
+    means,
+    pseudo_log_likelihood,
+)
 from skebm.core.streams import Purpose, stream
-from skebm.core.units import Bernoulli, Binomial, multiplied
+from skebm.core.units import Bernoulli, Tied, log_partition_change, multiplied
 
 from .enumeration import Enumeration
 from .machines import NAMESPACES, asarray_of
@@ -19,10 +27,10 @@ KIND = Bernoulli()
 A = np.linspace(-30.0, 30.0, 13)
 
 
-KINDS = [Bernoulli(), Binomial(2), Binomial(3)]
+KINDS = [Bernoulli(), Tied(Bernoulli(), 2), Tied(Bernoulli(), 3)]
 
 of_every_kind = pytest.mark.parametrize(
-    "kind", KINDS, ids=["Bernoulli", "Binomial(2)", "Binomial(3)"]
+    "kind", KINDS, ids=["Bernoulli", "two copies", "three copies"]
 )
 
 
@@ -93,9 +101,9 @@ def test_two_copies_are_two_tied_binary_units():
     W, b, c = rng.normal(size=(2, 3)), rng.normal(size=2), rng.normal(size=3)
     pairs = Enumeration([np.concatenate([W, W])], [np.concatenate([b, b]), c])
     params = Params((W,), (b, c))
-    machine = Machine((Binomial(2), Bernoulli()), params)
+    machine = Machine((Tied(KIND, 2), KIND), params)
     sums = pairs.layers[0][:, :2] + pairs.layers[0][:, 2:]
-    states = Binomial(2).states(0, 9, 2, W)
+    states = Tied(KIND, 2).states(np.arange(9), 2, W)
     for state in states:
         match = (sums == state).all(axis=1)
         log_p = np.log(pairs.probabilities[match].sum())
@@ -122,7 +130,7 @@ def test_a_mean_of_zero_is_never_drawn_as_one():
 def test_states_are_all_different(kind):
     n = len(values_of(kind)) ** 3
     assert kind.n_states(3) == n
-    states = np.concatenate([kind.states(0, 5, 3, A), kind.states(5, n, 3, A)])
+    states = kind.states(np.arange(n), 3, A)
     assert len(np.unique(states, axis=0)) == len(states) == n
     assert set(np.unique(states)) == set(values_of(kind))
 
@@ -131,7 +139,7 @@ def test_states_are_all_different(kind):
 @pytest.mark.parametrize("name", NAMESPACES)
 @pytest.mark.parametrize("scale", [0.1, 3.0, 25.0, 200.0])
 @pytest.mark.parametrize("binary", [True, False])
-def test_log_partition_gain_at_all_sizes(scale, binary, name, dtype, monkeypatch):
+def test_log_partition_change_at_all_sizes(scale, binary, name, dtype, monkeypatch):
     """Also where p is 1 but for rounding, and where a product would overflow."""
     monkeypatch.setattr(units, "CACHED_ELEMENTS", 100)
     rng = np.random.default_rng(0)
@@ -143,17 +151,18 @@ def test_log_partition_gain_at_all_sizes(scale, binary, name, dtype, monkeypatch
     without = a[:, None, :] - x[:, :, None] * W
     gain = np.logaddexp(0, without + W) - np.logaddexp(0, without)
     asarray = asarray_of(name)
-    found = KIND.log_partition_gain(*(asarray(v.astype(dtype)) for v in (a, x, W)))
+    arrays = [asarray(v.astype(dtype)) for v in (a, x, W)]
+    found = log_partition_change(KIND, *arrays)
     size = np.abs(W).max() + np.abs(a).max()
     tolerance = 40 * np.finfo(dtype).eps * size
     assert_allclose(to_numpy(found), gain.sum(axis=-1), rtol=1e-4, atol=tolerance)
 
 
-def test_log_partition_gain_of_copies_is_that_of_each(rng):
+def test_log_partition_change_of_copies_is_that_of_each(rng):
     a, W = rng.normal(size=(5, 3)), rng.normal(size=(4, 3))
     x = rng.integers(0, 2, (5, 4)).astype(float)
-    found = Binomial(2).log_partition_gain(a, x, W)
-    expected = KIND.log_partition_gain(np.tile(a, 2), x, np.tile(W, 2))
+    found = log_partition_change(Tied(KIND, 2), a, x, W)
+    expected = log_partition_change(KIND, np.tile(a, 2), x, np.tile(W, 2))
     assert_allclose(found, expected)
 
 
@@ -164,3 +173,35 @@ def test_multiplied_keeps_the_product(n_factors, at_once, rng):
     found = multiplied(factors.copy(), at_once)
     assert_allclose(found.prod(axis=-1), factors.prod(axis=-1))
     assert found.shape[1] >= n_factors / max(at_once, 1)
+
+
+def test_what_a_kind_lacks_is_said_with_its_name():
+    class Sealed:
+        """Units that can do no more than all kinds can."""
+
+        log_jacobian = 0.0
+
+    units.require(KIND, "states", "This")
+    units.require(Tied(KIND, 2), "states", "This")
+    for kind, name in ((Sealed(), "Sealed"), (Tied(Sealed(), 2), "Tied")):
+        words = f"This needs units with states .* enumerated, but {name} units have"
+        with pytest.raises(ValueError, match=words):
+            units.require(kind, "states", "This")
+    words = "pseudo-log-likelihood needs units with two .* values, but Tied units"
+    params = Params((np.zeros((2, 3)),), (np.zeros(2), np.zeros(3)))
+    machine = Machine((Tied(KIND, 2), KIND), params)
+    with pytest.raises(ValueError, match=words):
+        pseudo_log_likelihood(machine, np.ones((1, 2)))
+
+
+def test_border_of_tied_units():
+    """A row is what each copy has; the states are sums."""
+    rows = np.array([[0.0, 0.3, np.nan]])
+    pairs = Tied(KIND, 2)
+    assert_array_equal(pairs.encode(rows), 2.0 * rows)
+    assert_array_equal(pairs.decode(pairs.encode(rows)), rows)
+    assert KIND.encode(rows) is rows
+    assert KIND.decode(rows) is rows
+    assert pairs.check(rows, "X") is None
+    assert pairs.check(3.0 * rows, "X") is None
+    assert "but these ranges from 0 to 1.5" in pairs.check(5.0 * rows, "these")

@@ -1,12 +1,11 @@
 """How the model's side of the gradient is estimated.
 
-An algorithm's `phases` takes a machine, rows of data with their weights, and chains; it
-returns stacked layers of data rows and model rows, the same as they stand below another
-layer (see `rao_blackwellised`), their weights, which sum to zero, and the chains for
-the next batch. Before an epoch `prepared` gives the algorithm the inverse temperatures
-of the chains, and after it `adjusted` says what they are to be; all but parallel
-tempering have a single one. Where a machine has more than one hidden layer, those of
-the data rows are found by mean field, as `inference` says.
+An algorithm makes the chains, and knows what they are; nothing else does. It starts
+them, says of chains that were saved whether they can go on, and which are those of the
+machine itself. Before an epoch `prepared` gives it what the epoch needs, and after it
+`adjusted` changes the chains. Its `phases` takes a machine, rows of data with their
+weights, and chains, and returns :class:`Phases`. Where a machine has more than one
+hidden layer, those of the data rows are found by mean field, as `inference` says.
 """
 
 from typing import NamedTuple
@@ -22,6 +21,36 @@ FIRST_BETAS, MAX_BETAS = (1.0, 0.75, 0.5, 0.25, 0.0), 64
 # Mean probability of a swap below which a temperature is put in between, and above
 # which the one in between is not needed.
 LOW_RATE, HIGH_RATE = 0.25, 0.6
+
+
+class Phases(NamedTuple):
+    """Rows of data and of the model, stacked, whose weighted sum is the gradient.
+
+    `up` are the layers as they stand above another, and `down` as they stand below one:
+    see :func:`rao_blackwellised`. The `weights` of the rows sum to zero. The `chains`
+    are those for the next batch.
+    """
+
+    up: list
+    down: list
+    weights: object
+    chains: object
+
+
+class Tempered(NamedTuple):
+    """Odd layers of chains at several inverse temperatures, one after the other."""
+
+    layers: list
+    betas: tuple
+
+    @property
+    def n_chains(self):
+        """Chains at each inverse temperature."""
+        return self.layers[ODD].shape[0] // len(self.betas)
+
+    def column(self):
+        """The inverse temperatures as an array, (n_betas, 1)."""
+        return like(self.betas, self.layers[ODD])[:, None]
 
 
 def data_and_model(machine, rows, model, inference):
@@ -67,62 +96,82 @@ def balanced(weights, n_chains):
     return xp.concat([weights, against])
 
 
-class ContrastiveDivergence(NamedTuple):
-    """CD-k: the chains start anew at the rows of each batch [Hinton 2002].
-
-    For machines of one hidden layer: the chains start from exact hidden units.
-    """
-
-    n_steps: int
-
-    first_betas = (1.0,)
-
-    def prepared(self, machine, visible_mean, betas):
-        """Itself: there is nothing to prepare."""
-        return self
-
-    def adjusted(self, machine, chains, betas, stream):
-        """The chains and betas as they are."""
-        return chains, betas
-
-    def phases(self, machine, rows, weights, chains, stream, inference=None):
-        """Stacked layers, the same below others, weights that sum to zero, chains."""
-        positive = means(machine, [rows, None], ODD)
-        start = draw(machine, positive, ODD, stream)
-        negative = means(machine, alternate(machine, start, self.n_steps, stream), ODD)
-        chains = draw(machine, negative, ODD, stream)
-        concat = namespace(rows).concat
-        layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
-        return layers, layers, concat([weights, -weights]), [None, chains[1]]
+def has_shapes(layers, n_rows, sizes):
+    """Whether odd layers have so many rows, of units of these numbers."""
+    return [x if x is None else x.shape for x in layers] == [
+        (n_rows, n) if index % 2 == ODD else None for index, n in enumerate(sizes)
+    ]
 
 
 class PersistentChains(NamedTuple):
     """PCD-k: the chains go on from batch to batch [Tieleman 2008].
 
     The hidden means that enter the gradient are those given the *new* visible states,
-    and the next step starts from a sample of these very means.
+    and the next step starts from a sample of these very means. Chains are odd layers.
     """
 
     n_steps: int
 
-    first_betas = (1.0,)
+    def start(self, n_chains, draw):
+        """Chains to begin with. `draw` gives odd layers of so many rows."""
+        return draw(n_chains)
 
-    def prepared(self, machine, visible_mean, betas):
+    def adapted(self, chains, n_chains, sizes, draw):
+        """The chains, if they are so many and of such layers, or else new ones."""
+        fit = has_shapes(chains, n_chains, sizes)
+        return chains if fit else self.start(n_chains, draw)
+
+    def samples(self, chains):
+        """Odd layers of the chains of the machine itself."""
+        return chains
+
+    def companions(self, chains):
+        """The other chains, or None: there are none."""
+        return None
+
+    def joined(self, samples, companions):
+        """The chains, from those of the machine and the others."""
+        return samples
+
+    def n_rows(self, chains):
+        """Rows of which a Gibbs step is taken."""
+        return chains[ODD].shape[0]
+
+    def prepared(self, machine, visible_mean):
         """Itself: there is nothing to prepare."""
         return self
 
-    def adjusted(self, machine, chains, betas, stream):
-        """The chains and betas as they are."""
-        return chains, betas
+    def adjusted(self, machine, chains, stream):
+        """The chains as they are."""
+        return chains
 
     def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
-        """Stacked layers, the same below others, weights that sum to zero, chains."""
+        """The phases of one batch."""
         model = alternate(machine, chains, self.n_steps, stream)
         layers = data_and_model(machine, rows, model, inference)
         fresh = [x[rows.shape[0] :, ...] for x in layers]
         chains = odd_only(draw(machine, fresh, ODD, stream))
-        stacked = rao_blackwellised(machine, layers, rows.shape[0], chains)
-        return *stacked, balanced(weights, model[0].shape[0]), chains
+        up, down = rao_blackwellised(machine, layers, rows.shape[0], chains)
+        return Phases(up, down, balanced(weights, model[0].shape[0]), chains)
+
+
+class ContrastiveDivergence(PersistentChains):
+    """CD-k: the chains start anew at the rows of each batch [Hinton 2002].
+
+    For machines of one hidden layer: the chains start from exact hidden units.
+    """
+
+    __slots__ = ()
+
+    def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
+        """The phases of one batch."""
+        positive = means(machine, [rows, None], ODD)
+        start = draw(machine, positive, ODD, stream)
+        negative = means(machine, alternate(machine, start, self.n_steps, stream), ODD)
+        chains = odd_only(draw(machine, negative, ODD, stream))
+        concat = namespace(rows).concat
+        layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
+        return Phases(layers, layers, concat([weights, -weights]), chains)
 
 
 class ParallelTempering(NamedTuple):
@@ -130,54 +179,88 @@ class ParallelTempering(NamedTuple):
 
     [Desjardins, Courville, Bengio, Vincent & Delalleau 2010; Cho, Raiko & Ilin 2010].
     Chains at low inverse temperatures move freely between modes, and carry this up to
-    the machine itself. `base` and `betas` (n_rows, 1) are set by `prepared`.
+    the machine itself. Chains are `Tempered`. `base` is set by `prepared`.
     """
 
     n_steps: int
     base: tuple = ()
-    betas: object = None
 
-    first_betas = FIRST_BETAS
+    def start(self, n_chains, draw):
+        """Chains to begin with. `draw` gives odd layers of so many rows."""
+        return Tempered(draw(n_chains * len(FIRST_BETAS)), FIRST_BETAS)
 
-    def prepared(self, machine, visible_mean, betas):
-        """The algorithm with these inverse temperatures, as a column."""
+    def adapted(self, chains, n_chains, sizes, draw):
+        """The chains, or else new ones at the same temperatures, if there were any."""
+        if chains is None:
+            return self.start(n_chains, draw)
+        n_rows = n_chains * len(chains.betas)
+        fit = has_shapes(chains.layers, n_rows, sizes)
+        return chains if fit else chains._replace(layers=draw(n_rows))
+
+    def samples(self, chains):
+        """Odd layers of the chains of the machine itself."""
+        n = chains.n_chains
+        return [x if x is None else x[:n, ...] for x in chains.layers]
+
+    def companions(self, chains):
+        """The other chains, and the inverse temperatures of all."""
+        n = chains.n_chains
+        others = [x if x is None else x[n:, ...] for x in chains.layers]
+        return chains._replace(layers=others)
+
+    def joined(self, samples, companions):
+        """The chains, from those of the machine and the others; None without others."""
+        if companions is None:
+            return None
+        pairs = zip(samples, companions.layers, strict=True)
+        layers = [x if x is None else namespace(x).concat([x, y]) for x, y in pairs]
+        return companions._replace(layers=layers)
+
+    def n_rows(self, chains):
+        """Rows of which a Gibbs step is taken."""
+        return chains.layers[ODD].shape[0]
+
+    def prepared(self, machine, visible_mean):
+        """The algorithm with the biases of the base machine."""
         base = base_biases(machine.units, machine.params, visible_mean)
-        return self._replace(base=base, betas=like(betas, visible_mean)[:, None])
+        return self._replace(base=base)
 
     def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
-        """Stacked layers, the same below others, weights that sum to zero, chains."""
+        """The phases of one batch."""
+        n_chains, betas = chains.n_chains, chains.column()
         model = self._advanced(machine, chains, self.n_steps, stream)
-        model = swapped(machine, self.base, self.betas, model, stream)
-        n_chains = model[0].shape[0] // self.betas.shape[0]
+        model = swapped(machine, self.base, betas, model, stream)
         coldest = [x[:n_chains, ...] for x in model]
         layers = data_and_model(machine, rows, coldest, inference)
-        stacked = rao_blackwellised(machine, layers, rows.shape[0], coldest)
-        return *stacked, balanced(weights, n_chains), odd_only(model)
+        up, down = rao_blackwellised(machine, layers, rows.shape[0], coldest)
+        chains = chains._replace(layers=odd_only(model))
+        return Phases(up, down, balanced(weights, n_chains), chains)
 
     def _advanced(self, machine, chains, n_steps, stream):
         """All layers of the chains, Gibbs steps on from odd ones."""
-        n_chains = chains[ODD].shape[0] // self.betas.shape[0]
-        beta = namespace(self.betas).repeat(self.betas, n_chains, axis=0)
+        layers, column = chains.layers, chains.column()
+        beta = namespace(column).repeat(column, chains.n_chains, axis=0)
         for _ in range(n_steps):
             for parity in (EVEN, ODD):
-                chains = tempered_sample(
-                    machine, self.base, beta, chains, parity, stream
+                layers = tempered_sample(
+                    machine, self.base, beta, layers, parity, stream
                 )
-        return chains
+        return layers
 
-    def adjusted(self, machine, chains, betas, stream):
-        """Chains and betas, more of these where swaps are rare, fewer where not.
+    def adjusted(self, machine, chains, stream):
+        """The chains at more temperatures where swaps are rare, at fewer where not.
 
         New chains start as copies of those at the next lower inverse temperature.
         """
+        betas, column = chains.betas, chains.column()
         layers = self._advanced(machine, chains, 1, stream)
         xp = namespace(layers[0])
-        shape = (len(betas), layers[0].shape[0] // len(betas))
+        shape = (len(betas), chains.n_chains)
         gains = xp.reshape(gain(machine, self.base, layers), shape)
 
         def rate(cold, hot):
             pair = slice(cold, cold + 1), slice(hot, hot + 1)
-            return float(xp.mean(acceptance(gains, self.betas, *pair)))
+            return float(xp.mean(acceptance(gains, column, *pair)))
 
         kept, last = [(betas[0], 0)], len(betas) - 1
         for k in range(1, last + 1):
@@ -190,5 +273,5 @@ class ParallelTempering(NamedTuple):
         numbers = xp.arange(layers[0].shape[0], device=device_of(layers[0]))
         places = xp.reshape(numbers, shape)
         rows = xp.concat([places[k, ...] for _, k in kept])
-        chains = [None if x is None else xp.take(x, rows, axis=0) for x in chains]
-        return chains, tuple(beta for beta, _ in kept)
+        layers = [x if x is None else xp.take(x, rows, axis=0) for x in chains.layers]
+        return Tempered(layers, tuple(beta for beta, _ in kept))

@@ -4,15 +4,9 @@ Everything else in `core` is written against the array-API standard. The helpers
 that find a namespace belong to scikit-learn; they are imported here and nowhere else.
 """
 
-import numpy as np
-from scipy import sparse
 from sklearn.externals.array_api_compat import array_namespace, is_torch_array
 from sklearn.externals.array_api_compat import device as device_of
 from sklearn.utils._array_api import _convert_to_numpy
-
-# Rows made dense floats at a time, outside the minibatch loop: enough for matrix
-# products at full speed, few enough for the processor's cache.
-BLOCK_ROWS = 1024
 
 # Rows up to which a product with a transposed matrix is better turned round.
 FEW_ROWS = 64
@@ -52,101 +46,6 @@ def c_ordered_copy(x):
     copy = zeros(x.shape, x)
     copy[...] = x
     return copy
-
-
-def float_dtype(X):
-    """The dtype computed in for data `X`: its own if float32 or float64, else float32.
-
-    Half precision is computed in float32, extended precision in float64.
-    """
-    if isinstance(X, Scaled):
-        return float_dtype(X.X)
-    xp = np if sparse.issparse(X) else namespace(X)
-    if X.dtype == xp.float64 or X.dtype == getattr(xp, "longdouble", None):
-        return xp.float64
-    return xp.float32
-
-
-class Subset:
-    """Some rows of a matrix, by number; the matrix itself is not copied."""
-
-    def __init__(self, X, index):
-        self.X, self.index = X, index
-        self.shape = (index.shape[0], X.shape[1])
-
-
-class Scaled:
-    """A matrix times a number; the product is made of the rows that are taken."""
-
-    def __init__(self, X, factor):
-        self.X, self.factor = X, factor
-        self.shape = X.shape
-
-
-class Beside:
-    """Matrices side by side; they are put together for the rows that are taken."""
-
-    def __init__(self, *parts):
-        self.parts = parts
-        self.shape = (parts[0].shape[0], sum(part.shape[1] for part in parts))
-
-
-def take_rows(X, rows, dtype):
-    """Rows of a dense or sparse matrix as a dense float array, (n_rows, n_columns).
-
-    Only these rows are ever converted, so `X` may be a memory map of small integers, or
-    a `Subset` of it, or `Scaled`, or `Beside` others. `rows` is a slice, or an array of
-    indices of the namespace of X.
-    """
-    if isinstance(X, Subset):
-        return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)
-    if isinstance(X, Scaled):
-        return X.factor * take_rows(X.X, rows, dtype)
-    if isinstance(X, Beside):
-        parts = [take_rows(part, rows, dtype) for part in X.parts]
-        return namespace(parts[0]).concat(parts, axis=1)
-    if sparse.issparse(X):
-        return X[rows].toarray().astype(dtype, copy=False)
-    xp = namespace(X)
-    if isinstance(rows, slice) or isinstance(X, np.ndarray):
-        # Not `take` for NumPy: it copies all of an array in Fortran order.
-        block = X[rows, ...]
-    else:
-        block = xp.take(X, rows, axis=0)
-    return xp.astype(xp.asarray(block), dtype, copy=False)
-
-
-def blocks(n_rows):
-    """Slices of up to `BLOCK_ROWS` rows, one after the other."""
-    for start in range(0, n_rows, BLOCK_ROWS):
-        yield slice(start, min(start + BLOCK_ROWS, n_rows))
-
-
-def by_blocks(function, X, dtype, new=zeros):
-    """`function` of all rows of X, a block of dense float rows at a time.
-
-    `new` makes the array for all of them, from its shape and the first block.
-    """
-    result = None
-    for rows in blocks(X.shape[0]):
-        part = function(take_rows(X, rows, dtype))
-        if result is None:
-            result = new((X.shape[0], *part.shape[1:]), part)
-        result[rows, ...] = part
-    return result
-
-
-def has_nan(X):
-    """Whether any entry of a dense matrix is NaN, as a bool; sparse ones have none.
-
-    Of a subset: whether any entry of the whole is.
-    """
-    if isinstance(X, Subset | Scaled):
-        return has_nan(X.X)
-    if sparse.issparse(X) or not namespace(X).isdtype(X.dtype, "real floating"):
-        return False
-    xp = namespace(X)
-    return any(bool(xp.any(xp.isnan(X[rows, ...]))) for rows in blocks(X.shape[0]))
 
 
 def is_finite(x):

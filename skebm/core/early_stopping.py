@@ -8,9 +8,10 @@ case.
 import math
 from typing import NamedTuple
 
-from .backend import Subset, by_blocks, has_nan, namespace
+from .backend import namespace
 from .machine import Machine
 from .partition import ANNEALING_STEPS, annealed, exact, settled, smaller_side
+from .rows import Subset, by_blocks, float_dtype, has_nan
 from .sampling import visible_free_energy
 from .streams import Purpose, stream
 from .tempering import base_biases
@@ -57,13 +58,13 @@ def annealed_log_z(progress, state, settings):
     The chains are not those of the training, which lag behind the parameters.
     """
     machine, mean = Machine(settings.units, state.params), state.means[0]
-    if smaller_side(machine)[1] <= MAX_EXACT_STATES:
+    if smaller_side(machine).n_states <= MAX_EXACT_STATES:
         return exact(machine).value, 0.0, progress
     base = base_biases(settings.units, state.params, mean)
     draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch + 1)
     n_betas, chains = progress.n_betas, progress.chains
     if chains is None:
-        chains = state.samples()
+        chains = settings.algorithm.samples(state.chains)
     while True:
         chains = settled(machine, chains, N_RUNS, n_betas, draws)
         log_z = annealed(machine, base, chains, n_betas, draws)
@@ -110,7 +111,7 @@ class EarlyStopping(NamedTuple):
         held_out, compared = (
             self._free_energy(machine, *part) for part in (self.held_out, self.compared)
         )
-        score = -held_out - log_z
+        score = -held_out - log_z + self.settings.units[0].log_jacobian
         measured = {
             "validation_log_likelihood": score,
             "free_energy_gap": held_out - compared,
@@ -145,7 +146,7 @@ class EarlyStopping(NamedTuple):
     def _pause(self, progress, state):
         """Epochs until the next look: so many that they take as long as annealing."""
         machine = Machine(self.settings.units, state.params)
-        if state.epoch == 0 or smaller_side(machine)[1] <= MAX_EXACT_STATES:
+        if state.epoch == 0 or smaller_side(machine).n_states <= MAX_EXACT_STATES:
             return 1
         work = steps_of_work(ANNEALING_STEPS * progress.n_betas, N_RUNS)
         pause = math.ceil(work * state.epoch / state.work)
@@ -190,7 +191,7 @@ def hold_out(X, sample_weight, fraction, rule, settings):
     suitable = sample_weight > 0.0
     xp = namespace(suitable)
     if has_nan(X):
-        suitable &= by_blocks(lambda x: ~xp.any(xp.isnan(x), axis=1), X, X.dtype)
+        suitable &= by_blocks(lambda x: ~xp.any(xp.isnan(x), axis=1), X, float_dtype(X))
     numbers, others = xp.nonzero(suitable)[0], xp.nonzero(~suitable)[0]
     draws = stream(settings.seed, Purpose.VALIDATION, sample_weight)
     numbers = xp.take(numbers, draws.permutation(numbers.shape[0]))

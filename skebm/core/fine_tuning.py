@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from .backend import blocks, like, namespace, take_rows, to_numpy
+from .backend import like, namespace, to_numpy
 from .machine import Params, copy_params
 from .network import Dropout, Network, descent, penalty
+from .rows import blocks, minibatches, take_rows, total
 from .streams import Purpose, stream
-from .training import check_finite, minibatches, total
+from .training import check_finite
 
 
 class State(NamedTuple):

@@ -12,7 +12,8 @@ import math
 from itertools import pairwise
 from typing import NamedTuple
 
-from .backend import c_ordered_copy, namespace, times_transposed
+from .backend import c_ordered_copy, like, namespace, softplus, times_transposed
+from .units import log_partition_change, require
 
 EVEN, ODD = 0, 1
 
@@ -197,13 +198,14 @@ def initial_params(units, means, stream):
 
 
 def pseudo_log_likelihood(machine, visible, which=None):
-    """sum_i log p(x_i | the other visible units), (n_rows,), for binary visible units.
+    """sum_i log p(x_i | the other visible units), (n_rows,), for units of two values.
 
     With `which`, an array of indices, only over these units. Both values of a unit are
     compared with the hidden units summed out, so the work is that of a hidden layer per
     row and unit.
     """
     (kind, hidden), params = machine
+    require(kind, "alternatives", "The pseudo-log-likelihood")
     W, b, x = params.weights[0], params.biases[0], visible
     a = field(params, [visible, None], ODD)
     if which is not None:
@@ -213,5 +215,11 @@ def pseudo_log_likelihood(machine, visible, which=None):
             xp.take(b, which),
             xp.take(x, which, axis=1),
         )
-    t = b + hidden.log_partition_gain(a, x, W)
-    return namespace(x).sum(x * t, axis=-1) + kind.log_base(x) - kind.log_partition(t)
+    # Binary units have the same odds, with weights from the low to the high value.
+    low, high = kind.alternatives
+    step, ends = high - low, like([[low], [high]], x)
+    at_low, at_high = kind.log_base(ends)
+    x, W, b = (x - low) / step, step * W, step * b + (at_high - at_low)
+    t = b + log_partition_change(hidden, a, x, W)
+    xp = namespace(x)
+    return xp.sum(x * t, axis=-1) - xp.sum(softplus(t), axis=-1)

@@ -5,8 +5,9 @@ row, by a Markov chain of its own. Its state, the completed row, goes from epoch
 epoch, so that the chains keep up with the parameters as those of the model do.
 """
 
-from .backend import by_blocks, namespace, take_rows
+from .backend import namespace
 from .machine import EVEN, ODD, means
+from .rows import by_blocks, take_rows
 from .sampling import gibbs, hold, independent_layers, lifted
 
 # Gibbs steps that lead from independent units to the first completed rows.

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from .backend import namespace, take_rows
+from .backend import namespace
 from .machine import pseudo_log_likelihood, visible_mean
+from .rows import take_rows
 from .sampling import USUAL, mean_field
-from .units import shares
 
 # What is measured, so that it costs a few hundredths of an epoch: one row in 100, and
 # the pseudo-likelihood of one visible unit in 20.
@@ -34,17 +34,17 @@ def measure(machine, X, watched, chains, inference=USUAL):
     """Numbers for the history, as floats: means over the watched rows, mostly.
 
     The pseudo-log-likelihood of the watched units is scaled up to all units. It is for
-    binary visible units under a single hidden layer; with more of them, the steps of
-    mean field are counted. A hidden unit is dead if it hardly varies. The error of the
-    chains is the root mean square difference between the means of the visible units in
-    chains and rows.
+    visible units of two values under a single hidden layer; with more of them, the
+    steps of mean field are counted. A hidden unit is dead if it hardly varies. The
+    error of the chains is the root mean square difference between the means of the
+    visible units in chains and rows. Units are measured as the user has them, decoded.
     """
     rows = take_rows(X, watched.rows, machine.params.biases[0].dtype)
     xp = namespace(rows)
     up = mean_field(machine, rows, *inference)
     visible, *kinds = machine.units
     seen, down, dreamt = (
-        shares(visible, x)
+        visible.decode(x)
         for x in (
             rows,
             visible_mean(machine, up.layers),
@@ -53,12 +53,12 @@ def measure(machine, X, watched, chains, inference=USUAL):
     )
     off = xp.mean(dreamt, axis=0) - xp.mean(seen, axis=0)
     pairs = zip(kinds, up.layers[1:], strict=True)
-    hidden = xp.concat([shares(kind, x) for kind, x in pairs], axis=1)
+    hidden = xp.concat([kind.decode(x) for kind, x in pairs], axis=1)
     dead = xp.astype(xp.std(hidden, axis=0) < DEAD_SPREAD, rows.dtype)
     measured = {}
     if len(machine.units) > 2:
         measured["mean_field_steps"] = float(up.n_steps)
-    elif visible.n_states(1) == 2:
+    elif hasattr(visible, "alternatives"):
         log_likelihood = pseudo_log_likelihood(machine, rows, watched.units)
         scale = rows.shape[1] / watched.units.shape[0]
         measured["pseudo_log_likelihood"] = scale * float(xp.mean(log_likelihood))

@@ -16,6 +16,7 @@ from .backend import namespace, to_numpy
 from .machine import EVEN, ODD, free_energy
 from .sampling import alternate, independent_layers
 from .tempering import odd_inputs, tempered_log_density, tempered_step
+from .units import require
 
 # The smaller side of a machine is enumerated up to so many states: of 20 binary units.
 MAX_EXACT_STATES = 2**20
@@ -44,46 +45,69 @@ class LogPartition(NamedTuple):
     effective_samples: float
 
 
+class Side(NamedTuple):
+    """The layers of one parity: how many states they have, and how many units."""
+
+    parity: int
+    n_states: int | float
+    n_units: int
+
+
 def layer_sizes(params):
     """Number of units in each layer."""
     return [b.shape[0] for b in params.biases]
 
 
 def smaller_side(machine):
-    """The parity with fewer states, how many it has, and of how many units."""
-    sides, sizes = [], layer_sizes(machine.params)
+    """The side with fewer states; infinitely many where they cannot be enumerated."""
+    sides = []
     for parity in (ODD, EVEN):
-        n_units = sum(sizes[parity::2])
-        sides.append((parity, machine.units[parity].n_states(n_units), n_units))
-    return min(sides, key=lambda side: side[1])
+        layers = layers_of(machine, parity)
+        countable = all(hasattr(kind, "n_states") for kind, _ in layers)
+        n_states = (
+            math.prod(kind.n_states(n) for kind, n in layers) if countable else math.inf
+        )
+        sides.append(Side(parity, n_states, sum(n for _, n in layers)))
+    return min(sides, key=lambda side: side.n_states)
+
+
+def layers_of(machine, parity):
+    """Kind and number of the units of each layer of a parity."""
+    pairs = zip(machine.units, layer_sizes(machine.params), strict=True)
+    return list(pairs)[parity::2]
+
+
+def states_of(machine, parity, start, stop):
+    """Joint states of the layers of a parity, by number; the others are None.
+
+    Numbers are written with a digit for each layer, the lowest first, which is the
+    number of the layer's own state.
+    """
+    numbers, layers = np.arange(start, stop), [None] * len(machine.units)
+    array = machine.params.biases[0]
+    for index, (kind, n) in enumerate(layers_of(machine, parity)):
+        n_states = kind.n_states(n)
+        layers[parity + 2 * index] = kind.states(numbers % n_states, n, array)
+        numbers = numbers // n_states
+    return layers
 
 
 def exact(machine):
     """log Z by enumeration of the smaller side, the other summed out in closed form."""
-    params = machine.params
-    parity, n_states, n_units = smaller_side(machine)
-    sizes = layer_sizes(params)
-    itemsize = to_numpy(params.biases[0][:1]).itemsize
-    block = max(1, BLOCK_BYTES // (itemsize * sum(sizes)))
-    parts = []
-    for start in range(0, n_states, block):
-        states = machine.units[parity].states(
-            start, min(start + block, n_states), n_units, params.biases[0]
-        )
-        layers = split_layers(states, sizes, parity)
+    side = smaller_side(machine)
+    if side.n_states == math.inf:
+        for kind in machine.units:
+            require(kind, "states", "log_partition(method='exact')")
+    itemsize = to_numpy(machine.params.biases[0][:1]).itemsize
+    block = max(1, BLOCK_BYTES // (itemsize * sum(layer_sizes(machine.params))))
+    parts, parity = [], side.parity
+    for start in range(0, side.n_states, block):
+        stop = min(start + block, side.n_states)
+        layers = states_of(machine, parity, start, stop)
         log_weights = -to_numpy(free_energy(machine, layers, summed=1 - parity))
         parts.append(np.logaddexp.reduce(log_weights.astype(np.float64)))
     value = float(np.logaddexp.reduce(parts))
     return LogPartition(value, value, value, 0.0, "exact", math.inf)
-
-
-def split_layers(states, sizes, parity):
-    """Columns of `states` dealt out to the layers of a parity; the others are None."""
-    layers, start = [None] * len(sizes), 0
-    for index in range(parity, len(sizes), 2):
-        layers[index] = states[:, start : start + sizes[index]]
-        start += sizes[index]
-    return layers
 
 
 def anneal(machine, base, betas, layers, stream):

@@ -10,21 +10,25 @@ but the visible layer of the top machine and the hidden one of the lowest
 from itertools import pairwise
 
 from .machine import Params
+from .units import tied
 
 # Copies of a layer that stands for itself, and for the one that is not there.
 SINGLE, DOUBLE = 1, 2
 
 
-def copies(n_machines):
-    """Copies of the visible and of the hidden layer, for each machine from below.
+def doubled(units):
+    """Kinds of the visible and of the hidden layer, for each machine from below.
 
     The visible layer of the lowest machine is doubled, as its hidden layer will get
     input from above too; the hidden layer of the top machine for the like reason.
     """
-    last = n_machines - 1
+    last = len(units) - 2
     return [
-        (DOUBLE if index < last else SINGLE, DOUBLE if index > 0 else SINGLE)
-        for index in range(n_machines)
+        (
+            tied(below, DOUBLE if index < last else SINGLE),
+            tied(above, DOUBLE if index > 0 else SINGLE),
+        )
+        for index, (below, above) in enumerate(pairwise(units))
     ]
 
 

@@ -27,11 +27,11 @@ from .machine import (
 )
 from .missing import observed_in, started
 from .optimise import MomentumSGD
+from .rows import minibatches
 from .sampling import conditional_mean as of_machine
 from .sampling import hold
 from .streams import Purpose, stream
-from .training import check_finite, minibatches
-from .units import largest_state, shares
+from .training import check_finite
 
 
 class Stack(NamedTuple):
@@ -46,25 +46,32 @@ class Stack(NamedTuple):
     generative: tuple
     top: Machine
 
+    @property
+    def visible_kind(self):
+        """The kind of the visible units."""
+        return (*self.generative, self.top)[0].units[0]
+
 
 def raised(machines, rows):
-    """Hidden probabilities, from machine to machine upwards, of rows of probabilities.
+    """Rows passed up by means, from machine to machine: what one gives, the next gets.
 
-    Where units are sums of tied copies, every copy has the same probability, and a
-    layer's states are the probabilities times the number of copies.
+    Between two machines they are decoded and encoded, as the layers of the two may be
+    of different kinds: in the pretraining of a deep machine, of tied copies.
     """
     for machine in machines:
         below, above = machine.units
-        states = largest_state(below) * rows
-        rows = shares(above, means(machine, [states, None], ODD)[ODD])
+        states = below.encode(rows)
+        rows = above.decode(means(machine, [states, None], ODD)[ODD])
     return rows
 
 
-def lowered(machines, x):
-    """A layer passed down through machines by means."""
+def lowered(machines, rows):
+    """The same downwards, from what the top machine gives."""
     for machine in reversed(machines):
-        x = means(machine, [None, x], EVEN)[0]
-    return x
+        below, above = machine.units
+        states = above.encode(rows)
+        rows = below.decode(means(machine, [None, states], EVEN)[EVEN])
+    return rows
 
 
 def reconstruction_error(stack, rows):
@@ -248,12 +255,10 @@ def up_down_epoch(stack, X, sample_weight, learning_rate, epoch, settings):
         awake = sampled_up(recognition, rows, draws)
         for index, machine in enumerate(generative):
             towards(machine, awake[index : index + 2], EVEN, weights, learning_rate)
-        layers, _, row_weights, _ = algorithm.phases(
-            top, awake[-1], weights, None, draws
-        )
-        step = gradient(layers, row_weights, plain)
+        phases = algorithm.phases(top, awake[-1], weights, None, draws)
+        step = gradient(phases.up, phases.weights, plain)
         ascent.update(step, None, top.params, learning_rate)
-        asleep = sampled_down(generative, layers[0][rows.shape[0] :, ...], draws)
+        asleep = sampled_down(generative, phases.up[0][rows.shape[0] :, ...], draws)
         for index, machine in enumerate(recognition):
             towards(machine, asleep[index : index + 2], ODD, weights, learning_rate)
     machines = (*recognition, *generative, top)

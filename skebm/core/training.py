@@ -1,9 +1,9 @@
 """The minibatch loop: epochs of stochastic gradient ascent on the log-likelihood."""
 
-from itertools import pairwise
+from functools import partial
 from typing import NamedTuple
 
-from .backend import blocks, has_nan, is_finite, namespace, take_rows, zeros
+from .backend import is_finite, namespace, zeros
 from .machine import (
     ODD,
     Machine,
@@ -15,18 +15,23 @@ from .machine import (
     sample,
 )
 from .missing import first_completed, in_first_order, redrawn
+from .rows import (
+    TINY,
+    blocks,
+    column_means,
+    has_nan,
+    minibatches,
+    take_rows,
+    total,
+)
 from .sampling import USUAL, Inference, alternate, bottom_up, independent_layers
 from .streams import Purpose, stream
-from .units import largest_state
 
 # The share of a batch in the running mean of the hidden units.
 MEAN_RATE = 0.01
 
 # Gibbs steps that lead from independent units to samples of a machine that was given.
 FIRST_STEPS = 100
-
-# Added to what may be zero before it divides.
-TINY = 1e-30
 
 # How near to 0 or 1 the means may come where their logits start the biases.
 MEAN_MARGIN = 1e-4
@@ -35,34 +40,22 @@ MEAN_MARGIN = 1e-4
 class State(NamedTuple):
     """All that training carries from one epoch to the next.
 
-    `chains` holds the odd layers that the next Gibbs step starts from, `epoch` how many
-    are done, `means` those of the layers under the data: of the visible units over all
-    rows so far, of the hidden ones as a running mean. `mass` is the sum of the weights
-    of all rows: for each column, if entries are missing. `completed` is X with its
-    missing entries as they were last drawn, or None where none is missing. `betas` are
-    the inverse temperatures of the chains: all those of the first come first. `work` is
-    what training has taken so far, in steps as :func:`steps_of_work` counts them.
+    `chains` are what the algorithm makes of them, `epoch` is how many are done, `means`
+    are those of the layers under the data: of the visible units over all rows so far,
+    of the hidden ones as a running mean. `mass` is the sum of the weights of all rows:
+    for each column, if entries are missing. `completed` is X with its missing entries
+    as they were last drawn, or None where none is missing. `work` is what training has
+    taken so far, in steps as :func:`steps_of_work` counts them.
     """
 
     params: Params
-    chains: list
+    chains: object
     velocity: Params | None
     means: tuple
     epoch: int
     mass: object
     completed: object = None
-    betas: tuple = (1.0,)
     work: float = 0.0
-
-    def samples(self):
-        """The chains of the machine itself, without those at other temperatures."""
-        n = len(self.betas)
-        return [x if x is None else x[: x.shape[0] // n, ...] for x in self.chains]
-
-    def hotter(self):
-        """The other chains."""
-        n = len(self.betas)
-        return [x if x is None else x[x.shape[0] // n :, ...] for x in self.chains]
 
     def rows(self, X):
         """The rows of X as training has them: with all entries."""
@@ -125,20 +118,21 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
     mean, mass = column_means(X, sample_weight)
     means = initial_means(settings, mean, hidden_sizes)
     initial = stream(settings.seed, Purpose.INITIAL, mean)
-    n_rows = n_chains * len(settings.algorithm.first_betas)
+    n_steps = 0
     if params is None:
         inner = [k.clip(m, MEAN_MARGIN) for k, m in zip(units, means, strict=True)]
         params = initial_params(units, inner, initial)
-        chains = start_chains(units, means, n_rows, initial)
     else:
-        machine = Machine(units, params)
-        means = (mean, *hidden_means(machine, X, sample_weight))
-        chains = start_chains(units, means, n_rows, initial)
-        chains = alternate(machine, chains, FIRST_STEPS, initial)
-        chains = odd_only(sample(machine, chains, ODD, initial))
-    betas = settings.algorithm.first_betas
+        n_steps, hidden = (
+            FIRST_STEPS,
+            hidden_means(Machine(units, params), X, sample_weight),
+        )
+        means = (mean, *hidden)
+    machine = Machine(units, params)
+    draw = partial(start_chains, machine, means, n_steps, initial)
+    chains = settings.algorithm.start(n_chains, draw)
     velocity = settings.optimiser.init(params)
-    state = State(params, chains, velocity, means, 0, mass, betas=betas)
+    state = State(params, chains, velocity, means, 0, mass)
     return with_rows(state, X, settings)
 
 
@@ -169,15 +163,10 @@ def adapt(state, n_chains, settings):
     params, optimiser = state.params, settings.optimiser
     sizes = [b.shape[0] for b in params.biases]
     means = initial_means(settings, state.means[0], sizes[1:])
-    first_betas = settings.algorithm.first_betas
-    tempered = len(first_betas) > 1
-    betas = state.betas if (len(state.betas) > 1) == tempered else first_betas
-    n_rows = n_chains * len(betas)
-    shapes = [(n_rows, n) if i % 2 == ODD else None for i, n in enumerate(sizes)]
-    if [x if x is None else x.shape for x in state.chains] != shapes:
-        fresh = stream(settings.seed, Purpose.INITIAL, means[0], state.epoch)
-        chains = start_chains(settings.units, means, n_rows, fresh)
-        state = state._replace(chains=chains, betas=betas)
+    fresh = stream(settings.seed, Purpose.INITIAL, means[0], state.epoch)
+    draw = partial(start_chains, Machine(settings.units, params), means, 0, fresh)
+    chains = settings.algorithm.adapted(state.chains, n_chains, sizes, draw)
+    state = state._replace(chains=chains)
     if not alike(state.means, means):
         state = state._replace(means=means)
     velocity = optimiser.init(params)
@@ -212,59 +201,18 @@ def alike(some, others):
     return [x.shape for x in some] == [y.shape for y in others]
 
 
-def start_chains(units, means, n_chains, stream):
-    """Chains of independent units with these means; odd layers only."""
-    return odd_only(independent_layers(units, means, n_chains, stream))
+def start_chains(machine, means, n_steps, stream, n_rows):
+    """Odd layers, Gibbs steps on from independent units with these means."""
+    layers = independent_layers(machine.units, means, n_rows, stream)
+    if n_steps > 0:
+        layers = alternate(machine, layers, n_steps, stream)
+        layers = sample(machine, layers, ODD, stream)
+    return odd_only(layers)
 
 
-def column_means(X, sample_weight):
-    """Weighted mean of each column, (n_columns,), and the sum of the weights.
-
-    If entries are missing, the sum is that of the observed ones, (n_columns,), and the
-    mean of a column without any is 0.
-    """
-    missing, sums, mass = has_nan(X), 0.0, 0.0
-    for block in blocks(X.shape[0]):
-        weights = sample_weight[block]
-        rows = take_rows(X, block, weights.dtype)
-        if missing:
-            xp = namespace(rows)
-            known = ~xp.isnan(rows)
-            mass = mass + weights @ xp.astype(known, rows.dtype)
-            rows = xp.where(known, rows, 0.0)
-        sums = sums + weights @ rows
-    if not missing:
-        mass = total(sample_weight)
-    return sums / (mass + TINY), mass
-
-
-def total(sample_weight):
-    """Sum of the weights, as a float."""
-    return float(namespace(sample_weight).sum(sample_weight))
-
-
-def copy_state(state):
-    """A copy whose params and velocity may be changed in place."""
-    velocity = None if state.velocity is None else copy_params(state.velocity)
-    return state._replace(params=copy_params(state.params), velocity=velocity)
-
-
-def minibatches(X, sample_weight, order, batch_size):
-    """Batches of almost equal size: dense float rows, and their weights.
-
-    The weights average 1 / (rows in a batch) over the epoch. So every row counts the
-    same wherever the batches end, and a row of weight 2 counts as the row twice.
-    """
-    n_rows = X.shape[0]
-    n_batches = -(-n_rows // batch_size)
-    weights = sample_weight * (n_batches / total(sample_weight))
-    if order is not None:
-        weights = namespace(weights).take(weights, order)
-    for first, last in pairwise(
-        n_rows * batch // n_batches for batch in range(n_batches + 1)
-    ):
-        rows = slice(first, last) if order is None else order[first:last]
-        yield take_rows(X, rows, weights.dtype), weights[first:last]
+def copy_velocity(velocity):
+    """A copy of the optimiser's state that may be changed in place."""
+    return None if velocity is None else copy_params(velocity)
 
 
 def steps_of_work(n_steps, n_rows):
@@ -281,15 +229,17 @@ def epoch_work(n_rows, chains, settings):
     Mean field and what is drawn for missing entries are not counted.
     """
     n_updates = -(-n_rows // settings.batch_size)
-    n_stacked = max(n_rows / n_updates, chains[ODD].shape[0])
-    return n_updates * steps_of_work(1 + settings.algorithm.n_steps, n_stacked)
+    algorithm = settings.algorithm
+    n_stacked = max(n_rows / n_updates, algorithm.n_rows(chains))
+    return n_updates * steps_of_work(1 + algorithm.n_steps, n_stacked)
 
 
 def train_epoch(state, X, sample_weight, learning_rate, settings):
     """One pass over the rows of X, (n_rows, n_visible). `state` stays as it is."""
-    params, chains, velocity, means, epoch, *_ = copy_state(state)
+    params, velocity = copy_params(state.params), copy_velocity(state.velocity)
+    chains, means, epoch = state.chains, state.means, state.epoch
     no_offsets = tuple(zeros(m.shape, m) for m in means)
-    units, optimiser = settings[:2]
+    units, optimiser = settings.units, settings.optimiser
     machine, array = Machine(units, params), params.biases[0]
 
     def draws(purpose, index=epoch):
@@ -299,7 +249,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
     if settings.shuffle:
         order = draws(Purpose.SHUFFLE).permutation(X.shape[0])
     chain_stream, input_stream = draws(Purpose.CHAINS), draws(Purpose.INPUT, epoch + 1)
-    algorithm = settings.algorithm.prepared(machine, means[0], state.betas)
+    algorithm = settings.algorithm.prepared(machine, means[0])
     batches = minibatches(X, sample_weight, order, settings.batch_size)
     if state.completed is not None:
         last = minibatches(state.completed, sample_weight, order, settings.batch_size)
@@ -310,21 +260,21 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
             completed.append(rows)
         if settings.sample_inputs:
             rows = units[0].sample_data(rows, input_stream)
-        layers, below, row_weights, chains = algorithm.phases(
+        phases = algorithm.phases(
             machine, rows, weights, chains, chain_stream, settings.inference
         )
+        chains, layers = phases.chains, phases.up
         means = follow_means(means, layers, weights)
         if settings.sparsity is not None:
             layers = sparser(units, layers, means, rows.shape[0], settings.sparsity)
         offsets = means if settings.centred else no_offsets
-        step = gradient(layers, row_weights, offsets, below)
+        step = gradient(layers, phases.weights, offsets, phases.down)
         optimiser.update(step, velocity, params, learning_rate)
     check_finite(params)
-    chains, betas = algorithm.adjusted(machine, chains, state.betas, chain_stream)
+    chains = algorithm.adjusted(machine, chains, chain_stream)
     return state._replace(
         params=params,
         chains=chains,
-        betas=betas,
         velocity=velocity,
         means=means,
         epoch=epoch + 1,
@@ -352,13 +302,12 @@ def sparser(units, layers, means, n_rows, sparsity):
     """Layers whose gradient is also that of the penalty: shifted hidden data rows.
 
     They are for the upper end of the weights alone. Shifted at both ends, the weights
-    between two hidden layers would gain the product of two shifts, and grow by it. In a
-    layer of sums of tied copies, the penalty and its target are each copy's.
+    between two hidden layers would gain the product of two shifts, and grow by it.
     """
     shifted = [layers[0]]
     for kind, x, mean in zip(units[1:], layers[1:], means[1:], strict=True):
         rows, others = x[:n_rows, ...], x[n_rows:, ...]
-        target = largest_state(kind) * sparsity.target
+        target = kind.resting(sparsity.target, x.shape[1], x)
         rows = rows + sparsity.cost * (target - mean)
         shifted.append(namespace(x).concat([rows, others]))
     return shifted

@@ -1,17 +1,36 @@
-"""What a layer is made of.
+"""What a layer is made of, and the border between its states and a user's rows.
 
 A kind of units answers a few questions about its total input `a`, the bias plus what
 comes over the weights. With the base measure exp(log_base(x)), its distribution is
 p(x | a) = exp(a x + log_base(x) - log_partition(a)). All of them are exponential
 families, so the mean says all that there is to say about p(x | a), and `sample` takes
 the mean: what has been computed for the gradient serves the Markov chain too.
+
+At the border, `check` says what is wrong with rows, `encode` makes states of them, and
+`decode` makes of states, or means, what the user gets back. A log-density of states is
+one of rows where `log_jacobian` is added.
+
+Not every kind has states that can be enumerated, `n_states` and `states`, or just two
+`alternatives`, a low value and a high one: see :func:`require`. `n_states`, `states`
+and `log_base` are those of a sum of `n_copies` units too, which :class:`Tied` is.
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
 from .backend import like, namespace, sigmoid, softplus, zeros
+from .rows import value_range
+
+# What some kinds of units have, in words.
+OPTIONAL = {
+    "states": "states that can be enumerated",
+    "alternatives": "two alternative values",
+}
+
+# How far outside [0, 1] rounding may bring a value, as in scaling to that range.
+ROUNDING = 1e-5
 
 # exp of it is a normal number in single precision, and its inverse too.
 LARGEST_EXPONENT = 80.0
@@ -43,18 +62,52 @@ def x_log_x(x):
     return x * xp.log(xp.clip(x, TINY))
 
 
-def largest_state(kind):
-    """What a unit of this kind is at most: the number of copies in a sum of these."""
-    return kind.n_states(1) - 1
+def require(kind, name, asker):
+    """Raise an error unless this kind of units has what `asker` needs of it."""
+    if not hasattr(kind, name):
+        raise ValueError(
+            f"{asker} needs units with {OPTIONAL[name]}, but {type(kind).__name__} "
+            "units have none."
+        )
 
 
-def shares(kind, x):
-    """States or means as shares of the largest state: of a sum, the mean of a copy."""
-    return x / largest_state(kind)
+def tied(kind, n_copies):
+    """The kind of sums of so many units that are tied to each other."""
+    return kind if n_copies == 1 else Tied(kind, n_copies)
+
+
+def log_partition_change(kind, a, x, W):
+    """What log_partition changes by when one unit x_i below goes from 0 to 1, (n, u).
+
+    `a` (n, k) is the total input with all of `x` (n, u) over weights `W` (u, k). A kind
+    may have a faster way.
+    """
+    if hasattr(kind, "log_partition_change"):
+        return kind.log_partition_change(a, x, W)
+    return in_parts(partial(plain_change, kind, W), a, x, W)
+
+
+def plain_change(kind, W, a, x):
+    """The change by its definition, for all rows at once."""
+    without = a[:, None, :] - x[:, :, None] * W
+    return kind.log_partition(without + W) - kind.log_partition(without)
+
+
+def in_parts(change, a, x, W):
+    """A function of rows of `a` and `x`, of few enough at a time for the cache."""
+    step = max(1, CACHED_ELEMENTS // (W.shape[0] * W.shape[1]))
+    parts = []
+    for first in range(0, a.shape[0], step):
+        rows = slice(first, min(first + step, a.shape[0]))
+        parts.append(change(a[rows, ...], x[rows, ...]))
+    return namespace(a).concat(parts)
 
 
 class Bernoulli:
     """Binary units, 0 or 1."""
+
+    alternatives = (0.0, 1.0)
+    log_jacobian = 0.0
 
     def mean(self, a):
         """E[x | a], elementwise."""
@@ -81,39 +134,28 @@ class Bernoulli:
         """log of the sum over x of exp(a x + log_base(x)), per row."""
         return namespace(a).sum(softplus(a), axis=-1)
 
-    def log_partition_gain(self, a, x, W):
-        """What log_partition gains when one unit x_i below goes from 0 to 1, (n, u).
+    def log_partition_change(self, a, x, W):
+        """What log_partition changes by when one unit x_i below goes from 0 to 1.
 
-        `a` (n, k) is the total input with all of `x` (n, u) over weights `W` (u, k).
-        Where x is binary, the gain is s sum_j log(1 - p_j + p_j exp(s W_ij)) with
+        Where x is binary, it is s sum_j log(1 - p_j + p_j exp(s W_ij)) with
         s = 1 - 2 x_i and p the mean: no exponentials but those of the weights, and one
         logarithm for several factors.
         """
         xp = namespace(a)
         widest = max(1.0, float(xp.max(xp.abs(W))))
         binary = bool(xp.all(x * (1.0 - x) == 0.0))
+        change = partial(plain_change, self, W)
         if binary and widest <= LARGEST_EXPONENT:
             at_once = min(int(LARGEST_EXPONENT / widest), FACTORS_AT_ONCE)
-            rows_gain = self._gain_of_flips(W, at_once)
-        else:
+            change = self._change_by_flips(W, at_once)
+        return in_parts(change, a, x, W)
 
-            def rows_gain(a, x):
-                without = a[:, None, :] - x[:, :, None] * W
-                return self.log_partition(without + W) - self.log_partition(without)
-
-        step = max(1, CACHED_ELEMENTS // (W.shape[0] * W.shape[1]))
-        parts = []
-        for first in range(0, a.shape[0], step):
-            rows = slice(first, min(first + step, a.shape[0]))
-            parts.append(rows_gain(a[rows, ...], x[rows, ...]))
-        return xp.concat(parts)
-
-    def _gain_of_flips(self, W, at_once):
-        """The gain as a function of rows of `a` and binary `x`."""
+    def _change_by_flips(self, W, at_once):
+        """The change as a function of rows of `a` and binary `x`."""
         xp = namespace(W)
         up, down = xp.exp(W), xp.exp(-W)
 
-        def rows_gain(a, x):
+        def change(a, x):
             a = xp.clip(a, -LARGEST_EXPONENT, LARGEST_EXPONENT)
             factors = xp.where(x[:, :, None] > 0.5, down, up)
             factors *= (1.0 / (1.0 + xp.exp(-a)))[:, None, :]
@@ -121,7 +163,7 @@ class Bernoulli:
             factors = multiplied(factors, at_once)
             return (1.0 - 2.0 * x) * xp.sum(xp.log(factors), axis=-1)
 
-        return rows_gain
+        return change
 
     def entropy(self, mean):
         """Entropy relative to the base measure where x has that mean, per row.
@@ -131,9 +173,17 @@ class Bernoulli:
         xp, other = namespace(mean), 1.0 - mean
         return -xp.sum(x_log_x(mean) + x_log_x(other), axis=-1)
 
-    def log_base(self, x):
-        """log of the base measure, per row."""
-        return zeros(x.shape[:-1], x)
+    def log_base(self, x, n_copies=1):
+        """log of the base measure, per row: of how many ways the copies make up x.
+
+        In between whole numbers it is interpolated.
+        """
+        xp = namespace(x)
+        total = zeros(x.shape[:-1], x)
+        for k in range(1, n_copies):
+            near = xp.clip(1.0 - xp.abs(x - k), 0.0)
+            total += math.log(math.comb(n_copies, k)) * xp.sum(near, axis=-1)
+        return total
 
     def natural(self, mean):
         """The total input that gives this mean."""
@@ -144,88 +194,113 @@ class Bernoulli:
         """The mean moved into the interior, `margin` away from 0 and 1."""
         return namespace(mean).clip(mean, margin, 1.0 - margin)
 
-    def n_states(self, n_units):
+    def n_states(self, n_units, n_copies=1):
         """How many states a layer of `n_units` has."""
-        return 2**n_units
+        return (n_copies + 1) ** n_units
 
-    def states(self, start, stop, n_units, array):
-        """States number `start` to `stop` of a layer, (stop - start, n_units)."""
-        numbers = np.arange(start, stop)[:, None]
-        return like((numbers >> np.arange(n_units)) & 1, array)
+    def states(self, numbers, n_units, array, n_copies=1):
+        """States of a layer by their numbers, (n_numbers, n_units), like `array`."""
+        base = n_copies + 1
+        return like(numbers[:, None] // base ** np.arange(n_units) % base, array)
+
+    def check(self, X, name):
+        """What is wrong with rows that the user calls `name`, in words, or None."""
+        low, high = value_range(X)
+        if low >= -ROUNDING and high <= 1.0 + ROUNDING:
+            return None
+        return (
+            "expects values in [0, 1], the probabilities that its binary units are 1, "
+            f"but {name} ranges from {low:g} to {high:g}. Scale {name}, for example "
+            "with sklearn.preprocessing.MinMaxScaler(clip=True), or threshold it with "
+            "sklearn.preprocessing.Binarizer. Features and likelihoods of values "
+            "outside mean little."
+        )
+
+    def encode(self, rows):
+        """States of rows, or means of states: they are the same."""
+        return rows
+
+    def decode(self, states):
+        """Rows of states, or of means."""
+        return states
 
 
-class Binomial:
-    """Sums of tied binary units: so many copies, with one total input for all.
+class Tied:
+    """Sums of tied units: so many copies of a kind, with one total input for all.
 
     A machine in which a layer is doubled has the conditionals of one whose layer is a
-    sum of two copies, over the same weights.
+    sum of two copies, over the same weights. A row is what each copy has.
     """
 
-    def __init__(self, n_copies):
-        self.n_copies = n_copies
-        self._copy = Bernoulli()
+    def __init__(self, kind, n_copies):
+        self.kind, self.n_copies = kind, n_copies
+        self.log_jacobian = kind.log_jacobian
 
     def mean(self, a):
         """E[x | a], elementwise."""
-        return self.n_copies * self._copy.mean(a)
+        return self.n_copies * self.kind.mean(a)
 
     def variance(self, mean):
         """Variance of x, elementwise, where it has that mean."""
-        return mean * (1.0 - mean / self.n_copies)
+        return self.n_copies * self.kind.variance(mean / self.n_copies)
 
     def resting(self, activation, n_units, array):
         """Means of a layer each of whose copies is active so often, (n_units,)."""
-        return self.n_copies * self._copy.resting(activation, n_units, array)
+        return self.n_copies * self.kind.resting(activation, n_units, array)
 
     def sample(self, mean, stream):
         """One draw from the distribution with that mean."""
-        return sum(
-            self._copy.sample(mean / self.n_copies, stream)
-            for _ in range(self.n_copies)
-        )
+        mean = mean / self.n_copies
+        return sum(self.kind.sample(mean, stream) for _ in range(self.n_copies))
 
     def sample_data(self, mean, stream):
         """One draw of rows of data with that mean: all copies are the same row."""
-        return self.n_copies * self._copy.sample(mean / self.n_copies, stream)
+        return self.n_copies * self.kind.sample_data(mean / self.n_copies, stream)
 
     def log_partition(self, a):
         """log of the sum over x of exp(a x + log_base(x)), per row."""
-        return self.n_copies * self._copy.log_partition(a)
+        return self.n_copies * self.kind.log_partition(a)
 
-    def log_partition_gain(self, a, x, W):
-        """What log_partition gains when one unit x_i below goes from 0 to 1, (n, u)."""
-        return self.n_copies * self._copy.log_partition_gain(a, x, W)
+    def log_partition_change(self, a, x, W):
+        """What log_partition changes by when one unit x_i below goes from 0 to 1."""
+        return self.n_copies * log_partition_change(self.kind, a, x, W)
 
     def entropy(self, mean):
         """Entropy relative to the base measure where x has that mean, per row."""
-        return self.n_copies * self._copy.entropy(mean / self.n_copies)
+        return self.n_copies * self.kind.entropy(mean / self.n_copies)
 
     def log_base(self, x):
-        """log of the base measure, per row: of how many ways the copies make up x.
-
-        In between whole numbers it is interpolated.
-        """
-        xp = namespace(x)
-        total = zeros(x.shape[:-1], x)
-        for k in range(1, self.n_copies):
-            near = xp.clip(1.0 - xp.abs(x - k), 0.0)
-            total += math.log(math.comb(self.n_copies, k)) * xp.sum(near, axis=-1)
-        return total
+        """log of the base measure, per row."""
+        return self.kind.log_base(x, self.n_copies)
 
     def natural(self, mean):
         """The total input that gives this mean."""
-        return self._copy.natural(mean / self.n_copies)
+        return self.kind.natural(mean / self.n_copies)
 
     def clip(self, mean, margin):
-        """The mean moved into the interior, each copy's `margin` away from 0 and 1."""
-        return self.n_copies * self._copy.clip(mean / self.n_copies, margin)
+        """The mean moved into the interior, that of each copy by `margin`."""
+        return self.n_copies * self.kind.clip(mean / self.n_copies, margin)
 
-    def n_states(self, n_units):
-        """How many states a layer of `n_units` has."""
-        return (self.n_copies + 1) ** n_units
+    # Sums have states that can be enumerated if their terms have: so `hasattr` asks.
 
-    def states(self, start, stop, n_units, array):
-        """States number `start` to `stop` of a layer, (stop - start, n_units)."""
-        base = self.n_copies + 1
-        numbers = np.arange(start, stop)[:, None]
-        return like(numbers // base ** np.arange(n_units) % base, array)
+    @property
+    def n_states(self):
+        """How many states a layer of so many units has, as a function."""
+        return partial(self.kind.n_states, n_copies=self.n_copies)
+
+    @property
+    def states(self):
+        """States of a layer by their numbers, as a function."""
+        return partial(self.kind.states, n_copies=self.n_copies)
+
+    def check(self, X, name):
+        """What is wrong with rows that the user calls `name`, in words, or None."""
+        return self.kind.check(X, name)
+
+    def encode(self, rows):
+        """States of rows: every copy has what the row has."""
+        return self.n_copies * self.kind.encode(rows)
+
+    def decode(self, states):
+        """What each copy has, on average."""
+        return self.kind.decode(states / self.n_copies)

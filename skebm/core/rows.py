@@ -1,0 +1,191 @@
+"""Rows of data: dense floats are made of a few of them at a time, never of all.
+
+A matrix is dense or sparse, or one of the lazy views below, which may be nested.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+from scipy import sparse
+
+from .backend import namespace, zeros
+
+# Rows made dense floats at a time, outside the minibatch loop: enough for matrix
+# products at full speed, few enough for the processor's cache.
+BLOCK_ROWS = 1024
+
+# Added to what may be zero before it divides.
+TINY = 1e-30
+
+
+class Subset:
+    """Some rows of a matrix, by number; the matrix itself is not copied."""
+
+    def __init__(self, X, index):
+        self.X, self.index = X, index
+        self.shape = (index.shape[0], X.shape[1])
+
+
+class Encoded:
+    """Rows as states of a kind of units, made of the rows that are taken."""
+
+    def __init__(self, X, kind):
+        self.X, self.kind = X, kind
+        self.shape = X.shape
+
+
+class Beside:
+    """Matrices side by side; they are put together for the rows that are taken."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+        self.shape = (parts[0].shape[0], sum(part.shape[1] for part in parts))
+
+
+def take_rows(X, rows, dtype):
+    """Rows of a dense or sparse matrix as a dense float array, (n_rows, n_columns).
+
+    Only these rows are ever converted, so `X` may be a memory map of small integers, or
+    a `Subset` of it, `Encoded`, or `Beside` others. `rows` is a slice, or an array of
+    indices of the namespace of X.
+    """
+    if isinstance(X, Subset):
+        return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)
+    if isinstance(X, Encoded):
+        return X.kind.encode(take_rows(X.X, rows, dtype))
+    if isinstance(X, Beside):
+        parts = [take_rows(part, rows, dtype) for part in X.parts]
+        return namespace(parts[0]).concat(parts, axis=1)
+    if sparse.issparse(X):
+        return X[rows].toarray().astype(dtype, copy=False)
+    xp = namespace(X)
+    if isinstance(rows, slice) or isinstance(X, np.ndarray):
+        # Not `take` for NumPy: it copies all of an array in Fortran order.
+        block = X[rows, ...]
+    else:
+        block = xp.take(X, rows, axis=0)
+    return xp.astype(xp.asarray(block), dtype, copy=False)
+
+
+def blocks(n_rows):
+    """Slices of up to `BLOCK_ROWS` rows, one after the other."""
+    for start in range(0, n_rows, BLOCK_ROWS):
+        yield slice(start, min(start + BLOCK_ROWS, n_rows))
+
+
+def by_blocks(function, X, dtype, new=zeros):
+    """`function` of all rows of X, a block of dense float rows at a time.
+
+    `new` makes the array for all of them, from its shape and the first block.
+    """
+    result = None
+    for rows in blocks(X.shape[0]):
+        part = function(take_rows(X, rows, dtype))
+        if result is None:
+            result = new((X.shape[0], *part.shape[1:]), part)
+        result[rows, ...] = part
+    return result
+
+
+def has_nan(X):
+    """Whether any entry of a dense matrix is NaN, as a bool; sparse ones have none.
+
+    Of a subset: whether any entry of the whole is.
+    """
+    if isinstance(X, Subset | Encoded):
+        return has_nan(X.X)
+    if sparse.issparse(X) or not namespace(X).isdtype(X.dtype, "real floating"):
+        return False
+    xp = namespace(X)
+    return any(bool(xp.any(xp.isnan(X[rows, ...]))) for rows in blocks(X.shape[0]))
+
+
+def value_range(X):
+    """The least and the largest value of a matrix, NaN aside; (inf, -inf) of none.
+
+    Booleans are not looked at: they are taken to be of both values.
+    """
+    if sparse.issparse(X):
+        return range_of_sparse(X)
+    xp = namespace(X)
+    if 0 in X.shape:
+        return math.inf, -math.inf
+    if X.dtype == xp.bool:
+        return 0.0, 1.0
+    low, high = math.inf, -math.inf
+    for rows in blocks(X.shape[0]):
+        least = most = X[rows, ...]
+        if has_nan(least):
+            missing = xp.isnan(least)
+            least, most = (xp.where(missing, x, least) for x in (math.inf, -math.inf))
+        low, high = min(low, float(xp.min(least))), max(high, float(xp.max(most)))
+    return low, high
+
+
+def range_of_sparse(X):
+    """The same of a CSR matrix: of its entries, and of zero where there is none."""
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    low, high = value_range(X.data[:, None])
+    if X.nnz < X.shape[0] * X.shape[1]:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return low, high
+
+
+def float_dtype(X):
+    """The dtype computed in for data `X`: its own if float32 or float64, else float32.
+
+    Half precision is computed in float32, extended precision in float64.
+    """
+    if isinstance(X, Subset | Encoded):
+        return float_dtype(X.X)
+    xp = np if sparse.issparse(X) else namespace(X)
+    if X.dtype == xp.float64 or X.dtype == getattr(xp, "longdouble", None):
+        return xp.float64
+    return xp.float32
+
+
+def minibatches(X, sample_weight, order, batch_size):
+    """Batches of almost equal size: dense float rows, and their weights.
+
+    The weights average 1 / (rows in a batch) over the epoch. So every row counts the
+    same wherever the batches end, and a row of weight 2 counts as the row twice.
+    """
+    n_rows = X.shape[0]
+    n_batches = -(-n_rows // batch_size)
+    weights = sample_weight * (n_batches / total(sample_weight))
+    if order is not None:
+        weights = namespace(weights).take(weights, order)
+    for first, last in pairwise(
+        n_rows * batch // n_batches for batch in range(n_batches + 1)
+    ):
+        rows = slice(first, last) if order is None else order[first:last]
+        yield take_rows(X, rows, weights.dtype), weights[first:last]
+
+
+def column_means(X, sample_weight):
+    """Weighted mean of each column, (n_columns,), and the sum of the weights.
+
+    If entries are missing, the sum is that of the observed ones, (n_columns,), and the
+    mean of a column without any is 0.
+    """
+    missing, sums, mass = has_nan(X), 0.0, 0.0
+    for block in blocks(X.shape[0]):
+        weights = sample_weight[block]
+        rows = take_rows(X, block, weights.dtype)
+        if missing:
+            xp = namespace(rows)
+            known = ~xp.isnan(rows)
+            mass = mass + weights @ xp.astype(known, rows.dtype)
+            rows = xp.where(known, rows, 0.0)
+        sums = sums + weights @ rows
+    if not missing:
+        mass = total(sample_weight)
+    return sums / (mass + TINY), mass
+
+
+def total(sample_weight):
+    """Sum of the weights, as a float."""
+    return float(namespace(sample_weight).sum(sample_weight))
