@@ -19,7 +19,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._callbacks import CallbackSupportMixin
-from ._queries import Queries
+from ._queries import BoltzmannMachineMixin
 from ._run import Job, Run, Unfinished, fingerprint, longer
 from ._validation import (
     check_rows,
@@ -73,8 +73,8 @@ def usual_n_chains(batch_size, n_rows):
     return max(batch_size, min(2 * batch_size, MOST_BATCH))
 
 
-class BoltzmannMachineBase(
-    Queries,
+class BaseBoltzmannMachine(
+    BoltzmannMachineMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

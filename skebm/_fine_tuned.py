@@ -98,7 +98,7 @@ def goes_in_batches(estimator):
     return estimator.solver != "lbfgs"
 
 
-class FineTunedNetwork(
+class BaseFineTunedNetwork(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

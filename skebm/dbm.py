@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BoltzmannMachineBase
+from ._base import BaseBoltzmannMachine
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
 from ._warnings import warn
@@ -82,7 +82,7 @@ class Posterior:
             )
 
 
-class DBM(BoltzmannMachineBase):
+class DBM(BaseBoltzmannMachine):
     """Deep Boltzmann machine: binary units in a visible and several hidden layers.
 
     There are weights between neighbouring layers only, in both directions:
@@ -250,7 +250,7 @@ class DBM(BoltzmannMachineBase):
     """
 
     _parameter_constraints: dict = {
-        **BoltzmannMachineBase._parameter_constraints,
+        **BaseBoltzmannMachine._parameter_constraints,
         "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
         "algorithm": [StrOptions({"pcd", "pt"})],
         "n_mean_field_steps": [Interval(Integral, 1, None, closed="left")],
