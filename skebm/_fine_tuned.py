@@ -16,6 +16,7 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -220,7 +221,8 @@ class BaseFineTunedNetwork(
             data, held_out = self._hold_out(data, targets, seed)
         settings = self._settings(targets, seed)
         context = self._init_callback_context(max_subtasks=2)
-        context.call_on_fit_task_begin(estimator=self, X=X_given, y=y)
+        shown = self._shown(X_given, labelled)
+        context.call_on_fit_task_begin(estimator=self, X=shown, y=y)
         if going_on:
             model = self._model()
         else:
@@ -239,7 +241,7 @@ class BaseFineTunedNetwork(
         run = Run(state, [], [])
         if going_on:
             run = Run(state, self.loss_curve_, self.validation_scores_ or [])
-        job = Job((X_given, y), data, held_out, settings, targets, model)
+        job = Job((shown, y), data, held_out, settings, targets, model)
         if goes_in_batches(self):
             run = self._descend(run, job, method, context)
         else:
@@ -248,9 +250,15 @@ class BaseFineTunedNetwork(
             record_features(self, X_given)
         vars(self).update(self._attributes(run, job))
         context.call_on_fit_task_end(
-            estimator=self, X=X_given, y=y, reconstruction_attributes={}
+            estimator=self, X=shown, y=y, reconstruction_attributes={}
         )
         return self
+
+    def _shown(self, X, labelled):
+        """The rows that callbacks see beside y, if there are any callbacks."""
+        if labelled is None or not getattr(self, "_skl_callbacks", None):
+            return X
+        return _safe_indexing(*indexable(X), np.flatnonzero(labelled))
 
     def _rows(self, X, method, new=False):
         """Checked rows, as NumPy's arrays: labels are not of other namespaces."""

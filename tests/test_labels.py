@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.callback import ScoringMonitor
 
 from skebm import (
     DBM,
@@ -377,3 +378,16 @@ def test_sample_weights_within_range():
         weights = np.full(120, scale)
         one.fit(X, y, sample_weight=weights)
         assert_allclose(one.predict_proba(X).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("container", [np.asarray, sparse.coo_array, "frame"])
+def test_callbacks_see_the_rows_with_labels(kind, container):
+    X, y = data()
+    if container == "frame":
+        container = pytest.importorskip("pandas").DataFrame
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = unfitted(kind, unlabeled=-1).set_callbacks(monitor)
+    model.fit(container(X), np.where(np.arange(120) % 3, -1, y))
+    scores = [row["accuracy"] for row in monitor.get_logs().data]
+    assert_allclose(scores[-1], model.score(X[::3], y[::3]))
