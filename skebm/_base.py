@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._fitting import Call, Fit, Trainable
 from ._machine_epochs import MachineEpochs, Run
-from ._queries import Queries
+from ._queries import BoltzmannMachineMixin
 from ._validation import check_rows, check_weights, refuse_empty_columns
 from .core import algorithms, optimise, training
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
@@ -61,8 +61,8 @@ def usual_n_chains(batch_size, n_rows):
     return max(batch_size, min(2 * batch_size, MOST_BATCH))
 
 
-class BoltzmannMachineBase(
-    Queries,
+class BaseBoltzmannMachine(
+    BoltzmannMachineMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     Trainable,

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._fine_tuned import FineTunedNetwork, goes_in_batches, network_fields
+from ._fine_tuned import BaseFineTunedNetwork, goes_in_batches, network_fields
 from ._labels import Labels, check_known, check_labels, class_weights, new_labels
 from ._network_epochs import Targets
 from .core.network import Network, cross_entropy
@@ -22,11 +22,11 @@ def accuracy(labels, params, X, values, weights):
     return float(accuracy_score(*both, sample_weight=weights))
 
 
-class FineTunedClassifier(ClassifierMixin, FineTunedNetwork):
+class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
     """A network whose outputs are the probabilities of classes, or of labels."""
 
     _parameter_constraints: dict = {
-        **FineTunedNetwork._parameter_constraints,
+        **BaseFineTunedNetwork._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "unlabeled": [Real, str, None],
     }

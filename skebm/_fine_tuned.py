@@ -12,6 +12,7 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -58,7 +59,9 @@ def goes_in_batches(estimator):
     return estimator.solver != "lbfgs"
 
 
-class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
+class BaseFineTunedNetwork(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable
+):
     """Pretraining, and fine-tuning by backpropagation, whatever the targets are.
 
     `_origin`, which each estimator has, says what the network is made from.
@@ -151,7 +154,8 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
         data, held_out = self._split(whole, targets, seed)
         settings = self._settings(targets, seed)
         known = (X, weights, labelled, targets.values)
-        with Fit(self, X_given, y, call, seed=seed, data=known, n_tasks=2) as fit:
+        seen = [self._seen(part, labelled) for part in (X_given, y)]
+        with Fit(self, *seen, call, seed=seed, data=known, n_tasks=2) as fit:
             if model is None:
                 model = self._pretrained(fit, X, sample_weight)
             elif not call.going_on:
@@ -169,6 +173,12 @@ class FineTunedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Traina
             self._warn_not_converged(stage, used_up, call)
             fit.end()
         return self
+
+    def _seen(self, part, labelled):
+        """Of rows or labels those that callbacks see, if there are any callbacks."""
+        if labelled.all() or not getattr(self, "_skl_callbacks", None):
+            return part
+        return _safe_indexing(*indexable(part), np.flatnonzero(labelled))
 
     def _checked_weights(self, X, y, sample_weight, call):
         """Weights of the rows, in the dtype of the computation."""

@@ -127,16 +127,16 @@ def marked(y, unlabeled):
         return missing(y)
     if y.dtype.kind == "O":
         return each(lambda x: not is_missing(x) and x == unlabeled, y)
-    if isinstance(unlabeled, str) != (y.dtype.kind == "U"):
-        return np.zeros(y.shape, dtype=bool)
-    return y == unlabeled
+    if y.dtype.kind in ("U" if isinstance(unlabeled, str) else "biuf"):
+        return y == unlabeled
+    return np.zeros(y.shape, dtype=bool)
 
 
 def missing(y):
-    """Where y holds NaN, None, or pandas' NA."""
+    """Where y holds NaN, None, pandas' NA, or no time among times."""
     if y.dtype.kind == "O":
         return each(is_missing, y)
-    return np.isnan(y) if y.dtype.kind == "f" else np.zeros(y.shape, dtype=bool)
+    return np.isnan(y) if y.dtype.kind in "fM" else np.zeros(y.shape, dtype=bool)
 
 
 def is_missing(x):

@@ -8,7 +8,7 @@ from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 
-class LayeredTransformer:
+class LayeredTransformerMixin:
     """`transform` for an estimator of several hidden layers.
 
     scikit-learn would put the output of a method in a data frame with the names of the

@@ -50,7 +50,7 @@ def width(log_partition):
     return log_partition.upper - log_partition.lower
 
 
-class Queries:
+class BoltzmannMachineMixin:
     """Scores, samples and reconstructions.
 
     `_units` and `_read_params`, which each estimator defines, make the core's machine

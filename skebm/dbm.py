@@ -8,9 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._base import BoltzmannMachineBase
+from ._base import BaseBoltzmannMachine
 from ._fitting import Call
-from ._layers import LayeredTransformer, side_by_side
+from ._layers import LayeredTransformerMixin, side_by_side
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
 from ._warnings import warn
@@ -81,7 +81,7 @@ class Posterior:
             )
 
 
-class DBM(LayeredTransformer, BoltzmannMachineBase):
+class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
     """Deep Boltzmann machine: binary units in a visible and several hidden layers.
 
     There are weights between neighbouring layers only, in both directions:
@@ -249,7 +249,7 @@ class DBM(LayeredTransformer, BoltzmannMachineBase):
     """
 
     _parameter_constraints: dict = {
-        **BoltzmannMachineBase._parameter_constraints,
+        **BaseBoltzmannMachine._parameter_constraints,
         "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
         "algorithm": [StrOptions({"pcd", "pt"})],
         "n_mean_field_steps": [Interval(Integral, 1, None, closed="left")],

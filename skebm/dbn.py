@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ._fitting import Call, Fit, Trainable
-from ._layers import LayeredTransformer
+from ._layers import LayeredTransformerMixin
 from ._machine_epochs import joined_histories
 from ._stack_epochs import LayerByLayer, Run, WakeSleep, stack_of
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
@@ -32,7 +32,7 @@ from .rbm import BernoulliRBM
 
 
 class DBN(
-    LayeredTransformer,
+    LayeredTransformerMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     Trainable,

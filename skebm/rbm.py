@@ -4,7 +4,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
-from ._base import BoltzmannMachineBase
+from ._base import BaseBoltzmannMachine
 from .core.machine import (
     ODD,
     Params,
@@ -19,7 +19,7 @@ from .core.streams import Purpose, stream
 from .core.units import Bernoulli
 
 
-class BernoulliRBM(BoltzmannMachineBase):
+class BernoulliRBM(BaseBoltzmannMachine):
     """Restricted Boltzmann machine with binary visible and hidden units.
 
     It takes the place of :class:`sklearn.neural_network.BernoulliRBM`, with the same
@@ -182,7 +182,7 @@ class BernoulliRBM(BoltzmannMachineBase):
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        **BoltzmannMachineBase._parameter_constraints,
+        **BaseBoltzmannMachine._parameter_constraints,
     }
 
     def __init__(

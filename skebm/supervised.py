@@ -6,8 +6,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
-from ._classifier import FineTunedClassifier
-from ._fine_tuned import FineTunedNetwork, goes_in_batches, network_fields
+from ._classifier import BaseFineTunedClassifier
+from ._fine_tuned import BaseFineTunedNetwork, goes_in_batches, network_fields
 from ._network_epochs import Targets
 from ._origins import FromDBM, FromDBN
 from .core.network import Identity, Network, squared_error, top_layer
@@ -53,7 +53,7 @@ def _r2(params, X, values, weights):
     return float(r2_score(values, network_fields(params, X), sample_weight=weights))
 
 
-class DBNClassifier(FineTunedClassifier):
+class DBNClassifier(BaseFineTunedClassifier):
     """Classifier that starts from a deep belief network.
 
     The machines of a deep belief network are trained on the rows without their
@@ -194,7 +194,7 @@ class DBNClassifier(FineTunedClassifier):
 
     _origin = FromDBN()
     _parameter_constraints: dict = {
-        **FineTunedClassifier._parameter_constraints,
+        **BaseFineTunedClassifier._parameter_constraints,
         **_origin.parameter_constraints,
     }
 
@@ -248,7 +248,7 @@ class DBNClassifier(FineTunedClassifier):
         self.unlabeled = unlabeled
 
 
-class DBMClassifier(FineTunedClassifier):
+class DBMClassifier(BaseFineTunedClassifier):
     """Classifier that starts from a deep Boltzmann machine.
 
     The machine is trained on the rows without their labels. Then it becomes a
@@ -397,7 +397,7 @@ class DBMClassifier(FineTunedClassifier):
 
     _origin = FromDBM()
     _parameter_constraints: dict = {
-        **FineTunedClassifier._parameter_constraints,
+        **BaseFineTunedClassifier._parameter_constraints,
         **_origin.parameter_constraints,
     }
 
@@ -449,7 +449,7 @@ class DBMClassifier(FineTunedClassifier):
         self.unlabeled = unlabeled
 
 
-class DBNRegressor(RegressorMixin, FineTunedNetwork):
+class DBNRegressor(RegressorMixin, BaseFineTunedNetwork):
     """Regressor that starts from a deep belief network.
 
     The machines of a deep belief network are trained on the rows. Then they become the
@@ -564,7 +564,7 @@ class DBNRegressor(RegressorMixin, FineTunedNetwork):
 
     _origin = FromDBN()
     _parameter_constraints: dict = {
-        **FineTunedNetwork._parameter_constraints,
+        **BaseFineTunedNetwork._parameter_constraints,
         **_origin.parameter_constraints,
     }
 

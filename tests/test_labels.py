@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.callback import ScoringMonitor
 
 from skebm import (
     DBM,
@@ -122,6 +123,7 @@ def with_mark(y, mark, dtype=None):
 
 
 WORDS = np.array(["low", "middle", "top"])
+DAYS = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], dtype="M8[D]")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -142,6 +144,7 @@ WORDS = np.array(["low", "middle", "top"])
         (lambda y: with_mark(WORDS[y], np.nan), np.nan, WORDS),
         (lambda y: with_mark(WORDS[y], np.nan, object), np.nan, WORDS),
         (lambda y: with_mark(WORDS[y], -1), -1, WORDS),
+        (lambda y: with_mark(DAYS[y], "NaT", "M8[D]"), np.nan, DAYS),
     ],
 )
 def test_the_mark_of_rows_without_a_label(kind, y, unlabeled, classes):
@@ -156,7 +159,7 @@ def test_the_mark_of_rows_without_a_label(kind, y, unlabeled, classes):
     own = np.asarray(classes)[labels[::3]]
     assert_same_model(unfitted(kind, **start).fit(X[::3], own), model)
     assert model.score(X[::3], own) > 0.2
-    if not isinstance(classes[0], str):
+    if isinstance(classes[0], int | float):
         assert model.classes_.dtype.kind in "if"
     again = unfitted(kind, unlabeled=unlabeled).partial_fit(X, marked, classes=classes)
     assert_array_equal(again.partial_fit(X, marked).classes_, classes)
@@ -252,6 +255,7 @@ def test_missing_labels_of_polars():
         (lambda y: np.tile([[0, None]], (len(y), 1)), None, r"set unlabeled=np\.nan"),
         (lambda y: y + 0.5, -1, "continuous"),
         (lambda y: np.zeros((len(y), 2, 2)), -1, "dim 3"),
+        (lambda y: with_mark(DAYS[y], "NaT", "M8[D]"), -1, r"set unlabeled=np\.nan"),
     ],
 )
 def test_labels_that_are_refused(kind, y, unlabeled, message):
@@ -377,3 +381,16 @@ def test_sample_weights_within_range():
         weights = np.full(120, scale)
         one.fit(X, y, sample_weight=weights)
         assert_allclose(one.predict_proba(X).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("container", [np.asarray, sparse.coo_array, "frame"])
+def test_callbacks_see_the_rows_with_labels(kind, container):
+    X, y = data()
+    if container == "frame":
+        container = pytest.importorskip("pandas").DataFrame
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = unfitted(kind, unlabeled=-1).set_callbacks(monitor)
+    model.fit(container(X), np.where(np.arange(120) % 3, -1, y))
+    scores = [row["accuracy"] for row in monitor.get_logs().data]
+    assert_allclose(scores[-1], model.score(X[::3], y[::3]))

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from skebm._validation import draw_seed
 from skebm.core.backend import to_numpy
 from skebm.core.streams import Purpose, TorchStream, stream
 
+from .conftest import SEED
 from .machines import NAMESPACES, asarray_of
 
 
@@ -52,3 +54,11 @@ def test_torch_stream_of_a_device_is_reproducible_and_uniform():
     z = one.normal((40_000,))
     assert abs(float(z.mean())) < 5 / np.sqrt(40_000)
     assert sorted(one.permutation(50).tolist()) == list(range(50))
+
+
+@pytest.mark.parametrize("repetition", range(2))
+def test_unseeded_draws_of_tests_begin_at_the_seed_of_all(repetition):
+    """So a test that draws from NumPy's global generator fails always, or never."""
+    expected = np.random.RandomState(SEED).random_sample()
+    assert np.random.random_sample() == expected  # noqa: NPY002
+    assert draw_seed(None) != draw_seed(None)
