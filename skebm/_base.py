@@ -223,7 +223,7 @@ class BoltzmannMachineBase(
         stopping, data = self._hold_out(states, sample_weight, rates, settings)
         context = self._begin(X_given, y, pretrained + len(rates))
         if going_on:
-            state = training.join(self._resume(settings, n_rows), *data, settings)
+            state = training.with_rows(self._resume(settings, n_rows), *data, settings)
         else:
             params, n_chains = None, self._n_chains(n_rows)
             if pretrained:
@@ -511,7 +511,7 @@ class BoltzmannMachineBase(
         if (self.batch_size, self.n_chains) == ("auto", None):
             # However few rows come now.
             n_chains = max(n_chains, self._read_chains()[ODD].shape[0])
-        return training.adapt(state, n_chains, settings)
+        return training.resumed(state, n_chains, settings)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_iter_")
