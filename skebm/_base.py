@@ -234,7 +234,7 @@ class BaseBoltzmannMachine(
         """What the first epoch starts from."""
         n_rows, state, history = data[0].shape[0], None, {}
         if fit.call.going_on:
-            state = training.join(self._resume(settings, n_rows), *data, settings)
+            state = training.with_rows(self._resume(settings, n_rows), *data, settings)
             history = self.history_
         else:
             params = self._composed(fit.parts)
@@ -368,7 +368,7 @@ class BaseBoltzmannMachine(
         if (self.batch_size, self.n_chains) == ("auto", None):
             # However few rows come now.
             n_chains = max(n_chains, self._read_chains()[ODD].shape[0])
-        return training.adapt(state, n_chains, settings)
+        return training.resumed(state, n_chains, settings)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_iter_")

@@ -22,16 +22,16 @@ from ._warnings import warn
 from .core import partition, tempering
 from .core.backend import namespace, to_numpy
 from .core.machine import Machine, Params, visible_mean
-from .core.missing import observed_in, started
+from .core.missing import observed_in, start_at_observed
 from .core.rows import Encoded, by_blocks, float_dtype
 from .core.sampling import (
     FINE,
+    clamp,
     conditional_mean,
     gibbs,
-    hold,
     independent_layers,
-    lifted,
     mean_field,
+    start_at_visible,
     top_down,
     visible_free_energy,
 )
@@ -110,9 +110,9 @@ class BoltzmannMachineMixin:
         draws = stream(self._seed, Purpose.RECONSTRUCT, machine.params.biases[0])
 
         def up_and_down(v):
-            layers = lifted(machine, v, draws)
+            layers = start_at_visible(machine, v, draws)
             layers = gibbs(machine, layers, n_gibbs_steps - 1, draws)
-            up = mean_field(machine, layers[0], *FINE).layers
+            up = mean_field(machine, layers[0], FINE).layers
             return machine.units[0].decode(visible_mean(machine, up))
 
         return by_blocks(up_and_down, X, float_dtype(X))
@@ -168,7 +168,7 @@ class BoltzmannMachineMixin:
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=0)
         machine = self._machine(float_dtype(self._read_params().biases[0]))
         draws = self._draws(Purpose.SAMPLE, random_state)
-        array, held, kind = machine.params.biases[0], None, machine.units[0]
+        array, clamped, kind = machine.params.biases[0], None, machine.units[0]
         shape = (n_samples, array.shape[0])
         if init is None:
             mean = self._training["means"][0]
@@ -177,9 +177,9 @@ class BoltzmannMachineMixin:
             start = self._encoded(check_states(init, "init", shape, array), "init")
         if given is not None:
             given = check_states(given, "given", shape, array, allow_nan=True)
-            held = observed_in(self._encoded(given, "given"))
-        layers = lifted(machine, hold([start], held)[0], draws)
-        return kind.decode(gibbs(machine, layers, n_gibbs_steps, draws, held)[0])
+            clamped = observed_in(self._encoded(given, "given"))
+        layers = start_at_visible(machine, clamp([start], clamped)[0], draws)
+        return kind.decode(gibbs(machine, layers, n_gibbs_steps, draws, clamped)[0])
 
     def _encoded(self, rows, name):
         """Rows that the user calls `name` as states; a warning if they are none."""
@@ -212,7 +212,8 @@ class BoltzmannMachineMixin:
         mean = self._training["means"][0]
 
         def fill(rows):
-            layers, burn_in = started(machine, rows, mean, draws), n_gibbs_steps // 5
+            burn_in = n_gibbs_steps // 5
+            layers = start_at_observed(machine, rows, mean, draws)
             filled = conditional_mean(
                 machine, layers, observed_in(rows), burn_in, n_gibbs_steps, draws
             )

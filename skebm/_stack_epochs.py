@@ -7,6 +7,7 @@ from ._fitting import Stage
 from ._machine_epochs import longer
 from ._stacking import features
 from .core import stack as belief
+from .core import wake_sleep
 from .core.backend import namespace
 from .core.machine import Machine, Params
 from .core.monitor import watch
@@ -86,24 +87,21 @@ class WakeSleep(StackEpochs):
         super().__init__(estimator, rates, run, rows, seed)
         self.weights, self.settings = weights, estimator._up_down_settings(seed)
         self.rows = Encoded(rows, run.rbms[0]._visible_kind())
-        draws = stream(seed, Purpose.MONITOR, weights)
-        self.watched = watch(*rows.shape, draws)
+        watched = watch(*rows.shape, stream(seed, Purpose.MONITOR, weights))
+        self.watched_rows = take_rows(rows, watched.rows, weights.dtype)
 
     def advance(self, rate):
         """The run after one more epoch."""
         rbms, generative, history, n_passes, n_done = self.run
-        dtype = self.weights.dtype
-        stack = belief.up_down_epoch(
-            stack_of(rbms, generative, dtype),
+        stack = wake_sleep.up_down_epoch(
+            stack_of(rbms, generative, self.weights.dtype),
             self.rows,
             self.weights,
             rate,
             n_passes,
             self.settings,
         )
-        error = belief.reconstruction_error(
-            stack, take_rows(self.rows, self.watched.rows, dtype)
-        )
+        error = belief.reconstruction_error(stack, self.watched_rows)
         return Run(
             with_params(rbms, stack),
             [machine.params.weights[0].T for machine in stack.generative],

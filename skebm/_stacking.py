@@ -13,7 +13,7 @@ from ._callbacks import Checkpoint
 from ._validation import draw_seed
 from .core.backend import zeros
 from .core.rows import Encoded, Subset, by_blocks, float_dtype
-from .core.stack import raised
+from .core.stack import pass_up
 from .rbm import BernoulliRBM
 
 HIDDEN_LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
@@ -111,7 +111,7 @@ def features(rbms, rows):
         return rows
     dtype = float_dtype(rows)
     machines = [rbm._machine(dtype) for rbm in rbms]
-    return computed(lambda v: raised(machines, v), rows, dtype)
+    return computed(lambda v: pass_up(machines, v), rows, dtype)
 
 
 def computed(function, rows, dtype):

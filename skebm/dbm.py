@@ -64,10 +64,10 @@ class Posterior:
         self.n_steps, self.change = 0, 0.0
 
     def __call__(self, visible):
-        layers, n_steps, change = mean_field(self.machine, visible, *self.rule)
-        self.n_steps = max(self.n_steps, n_steps)
-        self.change = max(self.change, change)
-        return namespace(visible).concat(layers[self.chosen], axis=1)
+        found = mean_field(self.machine, visible, self.rule)
+        self.n_steps = max(self.n_steps, found.n_steps)
+        self.change = max(self.change, found.change)
+        return namespace(visible).concat(found.layers[self.chosen], axis=1)
 
     def warn(self):
         """Warn if mean field did not converge for some of the rows so far."""

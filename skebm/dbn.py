@@ -25,6 +25,7 @@ from ._validation import (
     weighted_mean,
 )
 from .core import stack as belief
+from .core import wake_sleep
 from .core.backend import namespace
 from .core.rows import Encoded, by_blocks, float_dtype
 from .core.streams import Purpose, stream
@@ -265,7 +266,7 @@ class DBN(
         return WakeSleep(self, rates, run, rows, seed, weights)
 
     def _up_down_settings(self, seed):
-        return belief.UpDown(
+        return wake_sleep.UpDown(
             self.up_down_gibbs_steps, self.batch_size, self.shuffle, seed
         )
 
@@ -300,7 +301,7 @@ class DBN(
 
         def up(v):
             layers = [
-                belief.raised(machines[: index + 1], v)
+                belief.pass_up(machines[: index + 1], v)
                 for index in range(chosen.start, chosen.stop)
             ]
             return namespace(v).concat(layers, axis=1)
@@ -341,7 +342,7 @@ class DBN(
             Probabilities that the visible units are 1.
         """
         X, stack = self._stack_for(X, "reconstruct", by_top=len(self.rbms_) == 1)
-        H = by_blocks(lambda v: belief.raised(stack.recognition, v), X, float_dtype(X))
+        H = by_blocks(lambda v: belief.pass_up(stack.recognition, v), X, float_dtype(X))
         return self._down(self.rbms_[-1].reconstruct(H, n_gibbs_steps))
 
     def sample(self, n_samples=1, *, n_gibbs_steps=1000, init=None, random_state=None):
@@ -376,7 +377,7 @@ class DBN(
             init = check_states(init, "init", shape, self.components_)
             if len(self.rbms_) > 1:  # a single machine looks at it itself
                 check_values(self, self._visible_kind(), init, "init")
-            init = belief.raised(self._stack(init.dtype).recognition, init)
+            init = belief.pass_up(self._stack(init.dtype).recognition, init)
         seed = draw_seed(random_state)
         x = self.rbms_[-1].sample(
             n_samples, n_gibbs_steps=n_gibbs_steps, init=init, random_state=seed
@@ -384,7 +385,7 @@ class DBN(
         stack = self._stack(float_dtype(x))
         draws = stream(seed, Purpose.DESCENT, x)
         top = stack.top.units[0].encode(x)
-        layers = belief.sampled_down(stack.generative, top, draws)
+        layers = belief.sample_down(stack.generative, top, draws)
         return stack.visible_kind.decode(layers[0])
 
     def impute(self, X, *, n_gibbs_steps=500, random_state=None):
@@ -415,7 +416,7 @@ class DBN(
 
         def fill(rows):
             burn_in = n_gibbs_steps // 5
-            filled = belief.conditional_mean(
+            filled = belief.fill_missing(
                 stack, rows, mean, burn_in, n_gibbs_steps, draws
             )
             return kind.decode(filled)
@@ -508,7 +509,7 @@ class DBN(
         """Means of the visible units from the layer below the top one."""
         dtype = float_dtype(H)
         machines = self._stack(dtype).generative
-        return by_blocks(lambda x: belief.lowered(machines, x), H, dtype)
+        return by_blocks(lambda x: belief.pass_down(machines, x), H, dtype)
 
     def _stack_for(self, X, method, missing=False, by_top=False):
         """Checked rows and the stack in their dtype, as every query starts.

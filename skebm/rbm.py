@@ -9,8 +9,8 @@ from .core.machine import (
     ODD,
     Params,
     free_energy,
-    means,
     pseudo_log_likelihood,
+    to_means,
 )
 from .core.missing import expected
 from .core.rows import by_blocks, float_dtype, has_nan
@@ -260,7 +260,7 @@ class BernoulliRBM(BaseBoltzmannMachine):
 
         def up(v):
             v = expected(machine, v, mean) if missing else v
-            return machine.units[1].decode(means(machine, [v, None], ODD)[1])
+            return machine.units[1].decode(to_means(machine, [v, None], ODD)[1])
 
         return by_blocks(up, X, float_dtype(X))
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from skebm import DBN, BernoulliRBM
 from skebm._stacking import features
 from skebm._validation import draw_seed
-from skebm.core import stack as belief
+from skebm.core import wake_sleep
 
 from .enumeration import BeliefNet, Enumeration
 from .machines import standard_errors
@@ -237,8 +237,8 @@ def test_partial_fit_is_wake_sleep_once_the_weights_are_untied():
 
 def test_wake_sleep_writes_what_the_core_has_learnt():
     X, dbn = patterns(), fitted(sizes=(5, 4, 3))
-    settings = belief.UpDown(10, 100, True, dbn._seed)
-    stack = belief.up_down_epoch(
+    settings = wake_sleep.UpDown(10, 100, True, dbn._seed)
+    stack = wake_sleep.up_down_epoch(
         dbn._stack(np.float64), X, np.ones(60), 0.01, 0, settings
     )
     found = fitted(sizes=(5, 4, 3), up_down_iter=1)._stack(np.float64)
@@ -477,7 +477,7 @@ def test_descent_has_random_numbers_of_the_seed():
 
 def test_an_interruption_keeps_the_passes_of_wake_sleep(monkeypatch):
     X, passes = patterns(), []
-    epoch = belief.up_down_epoch
+    epoch = wake_sleep.up_down_epoch
 
     def interrupted(*args):
         if len(passes) == 2:
@@ -485,7 +485,7 @@ def test_an_interruption_keeps_the_passes_of_wake_sleep(monkeypatch):
         passes.append(epoch(*args))
         return passes[-1]
 
-    monkeypatch.setattr(belief, "up_down_epoch", interrupted)
+    monkeypatch.setattr(wake_sleep, "up_down_epoch", interrupted)
     with pytest.warns(UserWarning, match="after 2 of 5 epochs: what"):
         dbn = fitted(X, up_down_iter=5)
     assert dbn.n_up_down_iter_ == 2

@@ -27,7 +27,7 @@ def noisy_patterns(n=60, n_features=6, seed=0):
 
 def annealed_along(n_epochs, monkeypatch, seed=0):
     """Errors of log Z along a training, and the temperatures that it took."""
-    monkeypatch.setattr(early_stopping, "MAX_EXACT_STATES", 0)
+    monkeypatch.setattr(early_stopping, "FEW_STATES", 0)
     X, weights = noisy_patterns(), np.ones(60)
     settings = settings_of(seed=seed)
     state = training.start(X, weights, (3,), 10, settings)
@@ -78,7 +78,7 @@ def test_chains_of_log_z_go_on_from_epoch_to_epoch(monkeypatch):
 
 
 def test_temperatures_fall_again_and_epochs_differ(monkeypatch):
-    monkeypatch.setattr(early_stopping, "MAX_EXACT_STATES", 0)
+    monkeypatch.setattr(early_stopping, "FEW_STATES", 0)
     X, settings = noisy_patterns(), settings_of()
     state = training.start(X, np.ones(60), (3,), 10, settings)
     log_z = early_stopping.annealed_log_z
@@ -146,7 +146,7 @@ def test_where_the_rate_falls_a_clear_loss_speaks_for_stopping(
     gain, share, against, monkeypatch
 ):
     """A clear loss is half of the gain over independent features, if there was one."""
-    monkeypatch.setattr(early_stopping, "MAX_EXACT_STATES", 0)
+    monkeypatch.setattr(early_stopping, "FEW_STATES", 0)
     X = noisy_patterns()
     mean = X[20:].mean(axis=0)
     independent = np.where(X[:20] == 1, np.log(mean), np.log(1 - mean)).sum(axis=1)
@@ -174,7 +174,7 @@ def test_looks_are_as_far_apart_as_annealing_takes(
 
     10 epochs of 5 updates take 100 steps: a Gibbs step, and the gradient as another.
     """
-    monkeypatch.setattr(early_stopping, "MAX_EXACT_STATES", 0)
+    monkeypatch.setattr(early_stopping, "FEW_STATES", 0)
     X, weights, settings = noisy_patterns(50), np.ones(50), settings_of()
     state = training.start(X, weights, (3,), 10, settings)
     for _ in range(10):
@@ -245,7 +245,7 @@ class StopAt:
 @pytest.mark.filterwarnings("ignore:Training interrupted")
 @pytest.mark.parametrize("interrupt", [False, True])
 def test_the_last_epoch_is_looked_at_wherever_it_ends(interrupt, monkeypatch):
-    monkeypatch.setattr(early_stopping, "MAX_EXACT_STATES", 0)
+    monkeypatch.setattr(early_stopping, "FEW_STATES", 0)
     X = noisy_patterns(400)
     rbm = BernoulliRBM(3, n_iter=100, early_stopping=True, random_state=0)
     rbm.set_callbacks(StopAt(10, interrupt)).fit(X)

@@ -14,8 +14,8 @@ from skebm.core.machine import (
     free_energy,
     gradient,
     initial_params,
-    means,
     pseudo_log_likelihood,
+    to_means,
 )
 from skebm.core.streams import Purpose, stream
 from skebm.core.units import Bernoulli
@@ -54,7 +54,7 @@ def test_free_energy_sums_out_one_parity(sizes, summed):
 @pytest.mark.parametrize("sizes", SIZES)
 def test_means_are_the_conditional_expectations(sizes, parity):
     machine, oracle = random_machine(sizes)
-    updated = means(machine, oracle.layers, parity)
+    updated = to_means(machine, oracle.layers, parity)
     for row in range(0, len(oracle.states), 7):
         known = {
             i: x[row] for i, x in enumerate(oracle.layers) if i % 2 == (1 - parity)
@@ -165,8 +165,8 @@ def test_same_numbers_in_every_namespace(name, sizes):
         assert_allclose(found, function(plain, oracle.layers), atol=1e-12)
     for parity in (EVEN, ODD):
         pairs = zip(
-            means(other, layers, parity),
-            means(plain, oracle.layers, parity),
+            to_means(other, layers, parity),
+            to_means(plain, oracle.layers, parity),
             strict=True,
         )
         for found, expected in pairs:
@@ -187,7 +187,7 @@ def test_initial_params_rest_at_the_means():
     machine = Machine(units, params)
     layers = [mean[None, :] for mean in rest]
     for parity in (EVEN, ODD):
-        for x, mean in zip(means(machine, layers, parity), layers, strict=True):
+        for x, mean in zip(to_means(machine, layers, parity), layers, strict=True):
             assert_allclose(x, mean, atol=1e-6)
     x = np.random.default_rng(0).uniform(size=(500, 60)) < rest[0]
     # 400 inputs, each of a standard deviation that itself varies by a tenth.

@@ -130,10 +130,10 @@ def test_means_count_observed_entries_over_all_calls(rng):
     X = with_gaps(rng.uniform(size=(40, 3)))
     settings, ones = settings_of(), np.ones(20)
     state = training.start(X[:20], ones, (2,), 5, settings)
-    state = training.join(state, X[20:], ones, settings)
+    state = training.with_rows(state, X[20:], ones, settings)
     assert_allclose(state.means[0], np.nanmean(X, axis=0))
     complete = np.ones((20, 3))
-    state = training.join(state, complete, ones, settings)
+    state = training.with_rows(state, complete, ones, settings)
     expected = np.nanmean(np.concatenate([X, complete]), axis=0)
     assert_allclose(state.means[0], expected)
 
@@ -144,7 +144,7 @@ def test_a_later_call_may_lack_a_column(rng):
     state = training.start(X, ones, (2,), 5, settings)
     without = X.copy()
     without[:, 1] = np.nan
-    later = training.join(state, without, ones, settings)
+    later = training.with_rows(state, without, ones, settings)
     assert_allclose(later.means[0], state.means[0])
 
 
@@ -228,7 +228,7 @@ def test_no_two_random_streams_of_a_training_are_the_same(monkeypatch):
     state = training.start(X, weights, (3,), 5, settings)
     for _ in range(3):
         state = training.train_epoch(state, X, weights, 0.1, settings)
-        state = training.join(state, X, weights, settings)
+        state = training.with_rows(state, X, weights, settings)
     assert len(set(keys)) == len(keys) == 17
 
 
@@ -290,7 +290,7 @@ def test_rows_without_gaps_after_rows_with_gaps(rng):
     X = rng.uniform(size=(20, 4))
     settings, ones = settings_of(), np.ones(20)
     state = training.start(with_gaps(X), ones, (3,), 5, settings)
-    assert training.join(state, X, ones, settings).completed is None
+    assert training.with_rows(state, X, ones, settings).completed is None
 
 
 def test_values_out_of_range_beside_gaps_warn():

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from skebm.core import monitor
-from skebm.core.machine import EVEN, ODD, Params, means, pseudo_log_likelihood
+from skebm.core.machine import EVEN, ODD, Params, pseudo_log_likelihood, to_means
 from skebm.core.sampling import USUAL, mean_field
 from skebm.core.streams import Purpose, stream
 from skebm.core.units import Bernoulli, Tied
@@ -18,7 +18,7 @@ def test_measures_are_the_means_over_the_watched_rows():
     watched = monitor.Watched(np.arange(0, len(X), 20), units)
     chains = [None, oracle.layers[1][::7]]
     measured, rows = monitor.measure(machine, X, watched, chains), X[::20]
-    down = means(machine, means(machine, [rows, None], ODD), EVEN)[0]
+    down = to_means(machine, to_means(machine, [rows, None], ODD), EVEN)[0]
     error = np.mean((rows - down) ** 2)
     assert_allclose(measured["reconstruction_error"], error)
     expected = 2 * pseudo_log_likelihood(machine, rows, units).mean()
@@ -31,10 +31,10 @@ def test_hidden_units_and_chains():
     X, chains = oracle.layers[0], [None, oracle.layers[1][::7]]
     watched = monitor.Watched(np.arange(len(X)), np.arange(4))
     measured = monitor.measure(machine, X, watched, chains)
-    up = means(machine, [X, None], ODD)[1]
+    up = to_means(machine, [X, None], ODD)[1]
     assert_allclose(measured["mean_activation"], up.mean())
     assert measured["dead_units"] == 1.0
-    off = means(machine, chains, EVEN)[0].mean(axis=0) - X.mean(axis=0)
+    off = to_means(machine, chains, EVEN)[0].mean(axis=0) - X.mean(axis=0)
     assert_allclose(measured["chain_error"], np.linalg.norm(off) / 2)
 
 
@@ -45,12 +45,12 @@ def test_measures_of_a_deep_machine():
     watched = monitor.Watched(np.arange(len(X)), np.arange(4))
     measured = monitor.measure(machine, X, watched, chains)
     assert "pseudo_log_likelihood" not in measured
-    layers, n_steps, _ = mean_field(machine, X, *USUAL)
+    layers, n_steps, _ = mean_field(machine, X, USUAL)
     assert measured["mean_field_steps"] == n_steps
     assert_allclose(measured["mean_activation"], np.concatenate(layers[1:], 1).mean())
-    down = means(machine, layers, EVEN)[0]
+    down = to_means(machine, layers, EVEN)[0]
     assert_allclose(measured["reconstruction_error"], np.mean((X - down) ** 2))
-    p = means(machine, [None, chains[1], np.zeros((len(chains[1]), 2))], EVEN)[0]
+    p = to_means(machine, [None, chains[1], np.zeros((len(chains[1]), 2))], EVEN)[0]
     off = p.mean(axis=0) - X.mean(axis=0)
     assert_allclose(measured["chain_error"], np.linalg.norm(off) / 2)
 

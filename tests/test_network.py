@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skebm.core import network as net
 from skebm.core.machine import Params
-from skebm.core.sampling import mean_field
+from skebm.core.sampling import Inference, mean_field
 from skebm.core.streams import Purpose, stream
 
 from .machines import NAMESPACES, asarray_of, random_machine
@@ -127,7 +127,7 @@ def test_layers_share_out_the_further_columns_from_below(rng):
 def test_the_network_of_a_machine_starts_where_mean_field_stands(sizes, rng):
     machine, _ = random_machine(sizes)
     v = rng.uniform(size=(7, 4))
-    layers = mean_field(machine, v, 1000, 1e-14).layers
+    layers = mean_field(machine, v, Inference(1000, 1e-14)).layers
     hidden = net.unrolled(machine.params)
     sized = Params((*hidden.weights, np.zeros((sizes[-1], 1))), (*hidden.biases, 0.0))
     rows = np.concatenate([v, *layers[2:]], axis=1)

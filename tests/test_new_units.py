@@ -20,9 +20,9 @@ from skebm.core.machine import (
     field,
     free_energy,
     gradient,
-    means,
     pseudo_log_likelihood,
-    sample,
+    resample,
+    to_means,
 )
 from skebm.core.rows import take_rows, value_range
 from skebm.core.sampling import FINE, conditional_mean, mean_field
@@ -53,7 +53,7 @@ class Spins:
     def sample(self, mean, stream):
         return 2.0 * BINARY.sample(0.5 * (1.0 + mean), stream) - 1.0
 
-    sample_data = sample
+    sample_input = sample
 
     def log_partition(self, a):
         return namespace(a).sum(softplus(2.0 * a) - a, axis=-1)
@@ -148,7 +148,7 @@ def test_energies_fields_and_means(units, sizes):
     for parity in (EVEN, ODD):
         known = [x if i % 2 != parity else None for i, x in enumerate(oracle.layers)]
         found = -free_energy(machine, known, parity)
-        updated = means(machine, known, parity)
+        updated = to_means(machine, known, parity)
         for row in range(0, len(oracle.states), 7):
             given = {i: x[row] for i, x in enumerate(known) if x is not None}
             assert_allclose(found[row], oracle.log_marginal(given) + oracle.log_z)
@@ -189,15 +189,15 @@ def standard_errors(samples, expected):
 
 
 def both(machine, layers, draws):
-    layers = sample(machine, layers, ODD, draws)
-    return sample(machine, layers, EVEN, draws)
+    layers = resample(machine, layers, ODD, draws)
+    return resample(machine, layers, EVEN, draws)
 
 
 def coin_like(machine, layers, draws):
     """A broken kernel: total inputs as binary units have them."""
     binary = machine._replace(units=(BINARY,) * len(layers))
     for parity in (ODD, EVEN):
-        mean = means(binary, layers, parity)
+        mean = to_means(binary, layers, parity)
         for index in range(parity, len(layers), 2):
             decoded = (lambda m: 2 * m - 1) if machine.units[index] is S else np.array
             layers[index] = machine.units[index].sample(decoded(mean[index]), draws)
@@ -255,7 +255,7 @@ def test_missing_spins_and_mean_field():
     assert_array_equal(found[0, [0, 2]], row[[0, 2]])
     assert abs(found[:, 1].mean() - expected[1]) < 5 * error
     visible = oracle.layers[0][:1]
-    _, *hidden = mean_field(machine, visible, *FINE).layers
+    _, *hidden = mean_field(machine, visible, FINE).layers
     bound = oracle.bound(visible[0], [h[0] for h in hidden])
     log_p = oracle.log_marginal({0: visible[0]})
     assert log_p - 0.5 < bound < log_p

@@ -178,7 +178,7 @@ def deviation_of_annealing(falling):
     else:
         start = partition.base_samples(machine.units, base, 200_000, draws(2))
     log_weights = partition.anneal(machine, base, betas, start, draws(1))
-    ratio, error = partition.log_mean_exp(log_weights)
+    ratio, error = partition.log_mean_and_error(log_weights)
     assert error < 0.02
     return abs(ratio - expected) / error
 
@@ -227,7 +227,7 @@ def test_base_biases_give_the_means_and_stay_finite():
 def test_log_mean_exp_and_its_error():
     """Against the mean of plain exponentials, shifted by 1000 to show overflow."""
     x = np.random.default_rng(0).normal(size=500)
-    value, error = partition.log_mean_exp(x + 1000.0)
+    value, error = partition.log_mean_and_error(x + 1000.0)
     w = np.exp(x)
     assert_allclose(value, 1000.0 + np.log(w.mean()))
     assert_allclose(error, w.std(ddof=1) / np.sqrt(500) / w.mean())
@@ -256,7 +256,7 @@ def test_bounds_enclose_all_three_estimates(monkeypatch):
     rng = np.random.default_rng(0)
     up, down = rng.normal(1.0, 1.0, 50), rng.normal(0.5, 1.0, 50)
     found = annealed_with(monkeypatch, up, down)
-    forward, reverse = partition.log_mean_exp(up), partition.log_mean_exp(down)
+    forward, reverse = (partition.log_mean_and_error(x) for x in (up, down))
     bennett = partition.acceptance_ratio(up, down)
     estimates = np.array([forward[0], -reverse[0], bennett[0]]) + 7 * np.log(2)
     margins = 2 * np.array([forward[1], reverse[1], bennett[1]])
@@ -269,7 +269,7 @@ def test_forward_above_reverse_annealing_is_the_value(gap, monkeypatch):
     """The other way round is what annealing in too few steps looks like."""
     rng = np.random.default_rng(0)
     up, down = rng.normal(gap, 0.3, 50), rng.normal(0.0, 0.3, 50)
-    forward, error = partition.log_mean_exp(up)
+    forward, error = partition.log_mean_and_error(up)
     found = annealed_with(monkeypatch, up, down)
     agrees = np.isclose(found.value, forward + 7 * np.log(2))
     assert agrees == (found.std_error == error) == (gap > 0)

@@ -7,12 +7,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skebm import DBM, BernoulliRBM, HistoryMonitor
-from skebm.core.machine import ODD, Machine, Params, field, means
+from skebm.core.machine import ODD, Machine, Params, field, to_means
 from skebm.core.pretraining import composed
 from skebm.core.pretraining import doubled as doubled_kinds
 from skebm.core.rows import Encoded, Subset, has_nan, take_rows
 from skebm.core.sampling import bottom_up
-from skebm.core.stack import raised
+from skebm.core.stack import pass_up
 from skebm.core.units import Bernoulli, Tied, tied
 
 from .enumeration import Enumeration
@@ -78,16 +78,16 @@ def test_recognition_starts_with_what_the_doubled_machines_say():
     ]
     rows = np.random.default_rng(0).uniform(size=(5, 3))
     for n_machines in (1, 2):
-        found = raised(machines[:n_machines], rows)
+        found = pass_up(machines[:n_machines], rows)
         assert_allclose(found, bottom_up(deep, rows)[n_machines])
 
 
 def test_raised_passes_on_what_a_middle_machine_makes_of_copies():
     stack = stack_of((4, 3, 3, 2))
     rows = np.random.default_rng(0).uniform(size=(5, 4))
-    below = raised(stack[:1], rows)
-    doubled = means(stack[1], [2 * below, None], ODD)[1]
-    assert_allclose(raised(stack[:2], rows), doubled / 2)
+    below = pass_up(stack[:1], rows)
+    doubled = to_means(stack[1], [2 * below, None], ODD)[1]
+    assert_allclose(pass_up(stack[:2], rows), doubled / 2)
 
 
 def test_encoded_rows():
@@ -188,7 +188,7 @@ def test_scoring_callbacks_meet_the_layers_of_a_deep_machine():
         rows = patterns(5, rbm.components_.shape[1])
         machine = rbm._machine(np.float64)
         below, above = (getattr(kind, "n_copies", 1) for kind in machine.units)
-        up = means(machine, [below * rows, None], ODD)[ODD]
+        up = to_means(machine, [below * rows, None], ODD)[ODD]
         assert_allclose(rbm.transform(rows), up / above)
         seen.append((below, above))
         return {}

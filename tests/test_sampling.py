@@ -9,18 +9,19 @@ from skebm.core.machine import (
     EVEN,
     ODD,
     free_energy,
-    means,
-    sample,
+    resample,
+    to_means,
     variational_free_energy,
 )
 from skebm.core.sampling import (
     FINE,
+    Inference,
     alternate,
     bottom_up,
     gibbs,
     independent_layers,
-    lifted,
     mean_field,
+    start_at_visible,
     top_down,
     visible_free_energy,
 )
@@ -41,13 +42,13 @@ def odd_then_even(machine, layers, draws):
 
 def even_then_odd(machine, layers, draws):
     layers = alternate(machine, layers, 2, draws)
-    return sample(machine, layers, ODD, draws)
+    return resample(machine, layers, ODD, draws)
 
 
 def stale(machine, layers, draws):
     """Even layers drawn from odd ones that are one update behind."""
-    fresh = sample(machine, layers, ODD, draws)
-    even = sample(machine, layers, EVEN, draws)
+    fresh = resample(machine, layers, ODD, draws)
+    even = resample(machine, layers, EVEN, draws)
     return [
         e if i % 2 == EVEN else o
         for i, (e, o) in enumerate(zip(even, fresh, strict=True))
@@ -60,7 +61,7 @@ def forgetful(machine, layers, draws):
         x if i % 2 == EVEN else np.asarray(draws.uniform(x.shape) < 0.5, x.dtype)
         for i, x in enumerate(layers)
     ]
-    return sample(machine, sample(machine, layers, EVEN, draws), ODD, draws)
+    return resample(machine, resample(machine, layers, EVEN, draws), ODD, draws)
 
 
 def deviation_after(kernel, sizes):
@@ -145,10 +146,10 @@ def test_chains_are_the_same_in_every_namespace(name):
 def test_mean_field_ends_at_a_fixed_point(sizes):
     machine, oracle = random_machine(sizes, scale=0.5)
     visible = oracle.layers[0][:8]
-    found = mean_field(machine, visible, 200, 1e-10)
+    found = mean_field(machine, visible, Inference(200, 1e-10))
     assert 1 < found.n_steps < 200
     for parity in (EVEN, ODD):
-        again = means(machine, found.layers, parity)
+        again = to_means(machine, found.layers, parity)
         for x, y in zip(found.layers[1:], again[1:], strict=True):
             assert_allclose(x, y, atol=1e-9)
     assert found.layers[0] is visible
@@ -159,10 +160,10 @@ def test_a_step_of_mean_field_takes_odd_layers_first(sizes):
     """The even ones, on top of what they were just computed from, would not move."""
     machine, oracle = random_machine(sizes)
     layers = [None, *bottom_up(machine, oracle.layers[0][:8])[1:]]
-    found = mean_field(machine, oracle.layers[0][:8], 1, 0.0).layers
+    found = mean_field(machine, oracle.layers[0][:8], Inference(1, 0.0)).layers
     layers[0] = found[0]
     for parity in (ODD, EVEN):
-        visible, layers = layers[0], means(machine, layers, parity)
+        visible, layers = layers[0], to_means(machine, layers, parity)
         layers[0] = visible
     for x, y in zip(found, layers, strict=True):
         assert_allclose(x, y)
@@ -170,7 +171,7 @@ def test_a_step_of_mean_field_takes_odd_layers_first(sizes):
 
 def test_mean_field_says_how_far_it_got():
     machine, oracle = random_machine((4, 3, 2))
-    found = mean_field(machine, oracle.layers[0][:8], 1, 1e-12)
+    found = mean_field(machine, oracle.layers[0][:8], Inference(1, 1e-12))
     assert found.n_steps == 1
     assert found.change > 1e-12
 
@@ -178,7 +179,7 @@ def test_mean_field_says_how_far_it_got():
 def test_mean_field_of_one_hidden_layer_is_the_posterior_at_once():
     machine, oracle = random_machine((4, 3))
     visible = oracle.layers[0][:8]
-    found = mean_field(machine, visible, 10, 0.0)
+    found = mean_field(machine, visible, Inference(10, 0.0))
     assert (found.n_steps, found.change) == (0, 0.0)
     for row, hidden in zip(visible, found.layers[1], strict=True):
         assert_allclose(hidden, oracle.mean(1, {0: row}), atol=1e-12)
@@ -190,7 +191,7 @@ def test_mean_field_is_exact_where_the_posterior_factorises():
     machine.params.weights[1][...] = 0.0
     oracle = type(oracle)(machine.params.weights, machine.params.biases)
     visible = oracle.layers[0][::8]
-    found = mean_field(machine, visible, 100, 1e-13)
+    found = mean_field(machine, visible, Inference(100, 1e-13))
     for row, *hidden in zip(*found.layers, strict=True):
         for index, x in enumerate(hidden, start=1):
             assert_allclose(x, oracle.mean(index, {0: row}), atol=1e-12)
@@ -221,10 +222,10 @@ def test_mean_field_of_a_row_does_not_depend_on_the_others(sizes):
     """Rows that have come to rest would else go on moving with the others."""
     machine, oracle = random_machine(sizes, scale=1.5)
     visible = np.unique(oracle.layers[0], axis=0)
-    together = mean_field(machine, visible, 50, 1e-3)
+    together = mean_field(machine, visible, Inference(50, 1e-3))
     steps = []
     for row in range(len(visible)):
-        alone = mean_field(machine, visible[row : row + 1], 50, 1e-3)
+        alone = mean_field(machine, visible[row : row + 1], Inference(50, 1e-3))
         steps.append(alone.n_steps)
         for x, y in zip(alone.layers, together.layers, strict=True):
             assert_allclose(x[0], y[row], atol=1e-12)
@@ -238,11 +239,11 @@ def test_mean_field_is_the_same_in_every_namespace(name):
     asarray = asarray_of(name)
     machine, oracle = random_machine((4, 3, 2), scale=1.5)
     visible = np.unique(oracle.layers[0], axis=0)
-    expected = mean_field(machine, visible, *FINE)
+    expected = mean_field(machine, visible, FINE)
     params = type(machine.params)(
         *(tuple(asarray(x) for x in group) for group in machine.params)
     )
-    found = mean_field(machine._replace(params=params), asarray(visible), *FINE)
+    found = mean_field(machine._replace(params=params), asarray(visible), FINE)
     assert found.n_steps == expected.n_steps
     for x, y in zip(found.layers, expected.layers, strict=True):
         assert_allclose(to_numpy(x), y, atol=1e-12)
@@ -257,7 +258,7 @@ def test_variational_free_energy_is_the_bound_by_enumeration(sizes):
     layers = [visible, *(rng.uniform(size=(len(visible), n)) for n in sizes[1:])]
     layers[2][:3] = 0.0
     layers[2][3:5] = 1.0
-    best = means(machine, layers, ODD)
+    best = to_means(machine, layers, ODD)
     found = -variational_free_energy(machine, layers) - oracle.log_z
     for row, value in enumerate(found):
         hidden = [x[row] for x in best[1:]]
@@ -272,7 +273,9 @@ def test_every_step_of_mean_field_raises_the_bound(sizes):
     machine, oracle = random_machine(sizes, scale=1.5)
     visible = np.unique(oracle.layers[0], axis=0)
     values = [
-        -variational_free_energy(machine, mean_field(machine, visible, n, 0.0).layers)
+        -variational_free_energy(
+            machine, mean_field(machine, visible, Inference(n, 0.0)).layers
+        )
         for n in range(6)
     ]
     assert (np.diff(values, axis=0) >= -1e-12).all()
@@ -304,7 +307,7 @@ def test_the_bound_of_one_hidden_layer_is_the_free_energy_itself():
 def test_lifted_layers_are_drawn_bottom_up():
     machine, _ = random_machine((3, 3, 2, 2))
     visible = np.tile([[0.0, 1.0, 1.0]], (N_CHAINS, 1))
-    layers = lifted(machine, visible, chain_stream())
+    layers = start_at_visible(machine, visible, chain_stream())
     assert layers[0] is visible
     assert layers[1] is None
     assert layers[3] is None
@@ -313,4 +316,4 @@ def test_lifted_layers_are_drawn_bottom_up():
     np.fill_diagonal(expected, p)
     assert standard_errors(layers[2], expected).max() < 5
     machine, _ = random_machine((4, 3))
-    assert lifted(machine, visible, None) == [visible, None]
+    assert start_at_visible(machine, visible, None) == [visible, None]

@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skebm.core import stack as belief
+from skebm.core import wake_sleep
 from skebm.core.machine import ODD as UP
-from skebm.core.machine import Machine, Params, gradient, means
+from skebm.core.machine import Machine, Params, gradient, to_means
 from skebm.core.streams import Purpose, stream
 from skebm.core.training import Diverged
 from skebm.core.units import Bernoulli
@@ -114,11 +115,11 @@ def test_descent_from_the_top_has_the_distribution_of_the_model():
     stack, oracle = random_stack((4, 3, 3, 2))
     x = oracle.top.sample(40_000, np.random.default_rng(0))[0]
     draws = stream(0, Purpose.DESCENT, x)
-    v = belief.sampled_down(stack.generative, x, draws)[0]
+    v = belief.sample_down(stack.generative, x, draws)[0]
     expected = oracle.moments()
     assert standard_errors(v, expected).max() < 5
     # Negative control: down by means and a coin at the end.
-    wrong = belief.lowered(stack.generative, x)
+    wrong = belief.pass_down(stack.generative, x)
     wrong = draws.uniform(wrong.shape) < wrong.mean(axis=0)
     assert standard_errors(wrong.astype(float), expected).max() > 5
 
@@ -128,14 +129,14 @@ def test_recognised_layers_have_the_distribution_of_q():
     v = np.array([1.0, 0.0, 1.0, 1.0])
     draws = stream(0, Purpose.UP_DOWN, v)
     rows = np.broadcast_to(v, (40_000, 4))
-    found = np.hstack(belief.sampled_up(stack.recognition, rows, draws)[1:])
+    found = np.hstack(belief.sample_up(stack.recognition, rows, draws)[1:])
     expected = sum(
         np.exp(oracle.log_recognition(v, path))
         * np.outer(np.hstack(path), np.hstack(path))
         for path in oracle.paths
     )
     assert standard_errors(found, expected).max() < 5
-    others = belief.sampled_up(stack.generative, rows, draws)[1:]
+    others = belief.sample_up(stack.generative, rows, draws)[1:]
     assert standard_errors(np.hstack(others), expected).max() > 5
 
 
@@ -176,10 +177,10 @@ def test_training_such_a_layer_does_not_lower_the_bound():
         q = np.zeros(8)
         hidden = np.array([path[0] for path in oracle.paths])
         for v, share in zip(rows, shares, strict=True):
-            p = means(lower, [v[None], None], UP)[1][0]
+            p = to_means(lower, [v[None], None], UP)[1][0]
             q += share * np.prod(np.where(hidden == 1, p, 1 - p), axis=1)
         top = machine_of(weights[0], *biases)
-        positive = means(top, [hidden, None], UP)
+        positive = to_means(top, [hidden, None], UP)
         layers = [
             np.vstack([x, y]) for x, y in zip(positive, oracle.top.layers, strict=True)
         ]
@@ -217,17 +218,19 @@ def mean_bound(stack, rows):
     return np.average([oracle.bound(v) for v in values], weights=counts)
 
 
-SETTINGS = belief.UpDown(n_gibbs_steps=10, batch_size=20, shuffle=True, seed=0)
+SETTINGS = wake_sleep.UpDown(n_gibbs_steps=10, batch_size=20, shuffle=True, seed=0)
 
 
 def test_wake_sleep_raises_the_bound(rng):
     rows = bars(400, rng)
     stack, _ = random_stack((6, 4, 3), tied=True, scale=0.3)
     before = mean_bound(stack, rows)
-    kept = belief.untied(stack)
+    kept = wake_sleep.untied(stack)
     after = stack
     for epoch in range(60):
-        after = belief.up_down_epoch(after, rows, np.ones(400), 0.1, epoch, SETTINGS)
+        after = wake_sleep.up_down_epoch(
+            after, rows, np.ones(400), 0.1, epoch, SETTINGS
+        )
     assert mean_bound(after, rows) > before + 0.2
     for machines, copies in zip(stack[:2], kept[:2], strict=True):
         for one, copy in zip(machines, copies, strict=True):
@@ -241,8 +244,8 @@ def test_each_part_of_wake_sleep_moves_towards_its_own_teacher(part):
     v = np.array([1.0, 0.0, 1.0, 1.0])
     n, rate = 40_000, 1e-6
     rows = np.broadcast_to(v, (n, 4))
-    settings = belief.UpDown(200, n, False, 0)
-    after = belief.up_down_epoch(stack, rows, np.ones(n), rate, 0, settings)
+    settings = wake_sleep.UpDown(200, n, False, 0)
+    after = wake_sleep.up_down_epoch(stack, rows, np.ones(n), rate, 0, settings)
     W, V = (getattr(s, part)[0].params.weights[0] for s in (stack, after))
     found = (V - W) / rate
     (U, c), (G, b) = oracle.upward[0], oracle.downward[0]
@@ -267,7 +270,7 @@ def test_wake_sleep_that_diverges_leaves_what_was(rng):
     stack, _ = random_stack((6, 4, 3))
     rows = np.full((20, 6), 1e300)
     with np.errstate(all="ignore"), pytest.raises(Diverged):
-        belief.up_down_epoch(stack, rows, np.ones(20), 1e300, 0, SETTINGS)
+        wake_sleep.up_down_epoch(stack, rows, np.ones(20), 1e300, 0, SETTINGS)
     assert all(np.isfinite(m.params.weights[0]).all() for m in stack.recognition)
 
 
@@ -279,10 +282,10 @@ def test_other_namespaces_agree(namespace, rng):
     for kind in (np.asarray, asarray):
         stack, _ = random_stack((6, 4, 3, 2), asarray=kind)
         X, ones = kind(rows), kind(np.ones(50))
-        stack = belief.up_down_epoch(stack, X, ones, 0.1, 0, SETTINGS)
+        stack = wake_sleep.up_down_epoch(stack, X, ones, 0.1, 0, SETTINGS)
         found = belief.bound(stack, X, draws_for(stack, 10))
         results.append(
-            (stack, np.asarray(found), np.asarray(belief.raised(stack[0], X)))
+            (stack, np.asarray(found), np.asarray(belief.pass_up(stack.recognition, X)))
         )
     (one, *values), (other, *others) = results
     for x, y in zip(values, others, strict=True):
@@ -298,11 +301,11 @@ def test_means_go_up_and_down_layer_by_layer():
     x = np.array(oracle.visible)
     for W, c in oracle.upward:
         x = 1 / (1 + np.exp(-(c + x @ W)))
-    assert_allclose(belief.raised(stack.recognition, np.array(oracle.visible)), x)
+    assert_allclose(belief.pass_up(stack.recognition, np.array(oracle.visible)), x)
     for W, b in reversed(oracle.downward):
         x = 1 / (1 + np.exp(-(b + x @ W.T)))
-    raised = belief.raised(stack.recognition, np.array(oracle.visible))
-    assert_allclose(belief.lowered(stack.generative, raised), x)
+    raised = belief.pass_up(stack.recognition, np.array(oracle.visible))
+    assert_allclose(belief.pass_down(stack.generative, raised), x)
 
 
 def errors_of_imputed(stack, oracle, copies=300):
@@ -311,7 +314,7 @@ def errors_of_imputed(stack, oracle, copies=300):
     X = np.array([[nan, 1, nan, 0], [1, nan, nan, nan], [0, 1, 1, 0], [nan] * 4])
     draws = stream(0, Purpose.IMPUTE, X)
     rows = X.repeat(copies, axis=0)
-    found = belief.conditional_mean(stack, rows, np.full(4, 0.5), 20, 60, draws)
+    found = belief.fill_missing(stack, rows, np.full(4, 0.5), 20, 60, draws)
     chains = found.reshape(len(X), copies, 4)
     visible = np.array(oracle.visible)
     p = np.exp([oracle.log_p(v) for v in visible])
@@ -350,18 +353,18 @@ def test_wake_sleep_heeds_the_weights_of_rows():
     X = np.repeat([[1.0], [0.0]], 4, axis=1)
     stack, settings = (
         random_stack((4, 3, 2), scale=0.0)[0],
-        belief.UpDown(1, 2, False, 0),
+        wake_sleep.UpDown(1, 2, False, 0),
     )
     for weights, sign in (([2.0, 0.0], 1), ([0.0, 2.0], -1)):
-        after = belief.up_down_epoch(stack, X, np.array(weights), 0.1, 0, settings)
+        after = wake_sleep.up_down_epoch(stack, X, np.array(weights), 0.1, 0, settings)
         b, c = (each.generative[0].params.biases[0] for each in (after, stack))
         assert (sign * (b - c) > 0).all()
 
 
 def test_each_pass_of_wake_sleep_has_random_numbers_of_its_own():
-    stack, settings = random_stack((4, 3, 2))[0], belief.UpDown(1, 20, False, 0)
+    stack, settings = random_stack((4, 3, 2))[0], wake_sleep.UpDown(1, 20, False, 0)
     one, two = (
-        belief.up_down_epoch(stack, np.ones((20, 4)), np.ones(20), 0.1, n, settings)
+        wake_sleep.up_down_epoch(stack, np.ones((20, 4)), np.ones(20), 0.1, n, settings)
         for n in (0, 1)
     )
     assert not np.allclose(one.top.params.weights[0], two.top.params.weights[0])
@@ -371,22 +374,24 @@ def test_weights_do_not_decay_in_wake_sleep():
     stack = random_stack((4, 3, 2))[0]
     W = np.full_like(stack.top.params.weights[0], 1e6)
     stack.top.params.weights[0][...] = W
-    settings = belief.UpDown(1, 1, False, 0)
-    after = belief.up_down_epoch(stack, np.zeros((1, 4)), np.ones(1), 0.1, 0, settings)
+    settings = wake_sleep.UpDown(1, 1, False, 0)
+    after = wake_sleep.up_down_epoch(
+        stack, np.zeros((1, 4)), np.ones(1), 0.1, 0, settings
+    )
     assert abs(after.top.params.weights[0] - W).max() < 1.0
 
 
 def test_the_top_machine_learns_from_samples(monkeypatch):
-    seen, phases = [], belief.ContrastiveDivergence.phases
+    seen, phases = [], wake_sleep.ContrastiveDivergence.phases
 
     def spy(self, top, rows, *rest):
         seen.append(rows)
         return phases(self, top, rows, *rest)
 
-    monkeypatch.setattr(belief.ContrastiveDivergence, "phases", spy)
+    monkeypatch.setattr(wake_sleep.ContrastiveDivergence, "phases", spy)
     stack, settings = (
         random_stack((4, 3, 2), scale=0.0)[0],
-        belief.UpDown(1, 20, False, 0),
+        wake_sleep.UpDown(1, 20, False, 0),
     )
-    belief.up_down_epoch(stack, np.ones((20, 4)), np.ones(20), 0.1, 0, settings)
+    wake_sleep.up_down_epoch(stack, np.ones((20, 4)), np.ones(20), 0.1, 0, settings)
     assert np.isin(seen, (0.0, 1.0)).all()

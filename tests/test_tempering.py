@@ -50,7 +50,9 @@ def test_gain_is_the_difference_of_energies(sizes):
     layers = [np.array([s[i] for s in states]) for i in range(len(sizes))]
     nothing = [0.0 * W for W in machine.params.weights]
     expected = [energy(nothing, base, s) - energy(*machine.params, s) for s in states]
-    assert_allclose(tempering.gain(machine, base, layers), expected, atol=1e-12)
+    assert_allclose(
+        tempering.log_density_ratio(machine, base, layers), expected, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("parity", [0, 1])

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skebm.core import algorithms, optimise, training
-from skebm.core.machine import EVEN, ODD, Params, copy_params, gradient, means
+from skebm.core.machine import EVEN, ODD, Params, copy_params, gradient, to_means
 from skebm.core.rows import column_means, minibatches
 from skebm.core.sampling import FINE, bottom_up, mean_field
 from skebm.core.units import Bernoulli, Tied
@@ -164,7 +164,7 @@ def test_deep_phases_are_mean_field_and_the_machine(sizes, algorithm):
     n = len(rows)
     assert_allclose(weights[n:], -1.0 / (len(weights) - n))
     assert_allclose(weights.sum(), 0.0, atol=1e-12)
-    expected = mean_field(machine, rows, *FINE).layers
+    expected = mean_field(machine, rows, FINE).layers
     for x, y, z in zip(layers, below, expected, strict=True):
         assert_array_equal(x[:n], z)
         assert_array_equal(y[:n], z)
@@ -198,7 +198,7 @@ def test_hidden_layers_of_the_chains_are_means_given_samples_below(sizes, algori
         assert set(np.unique(x)) <= {0.0, 1.0}
     for x, y in zip(below[ODD::2], chains[ODD::2], strict=True):
         assert_array_equal(x, y[:5])
-    from_even, from_odd = means(machine, below, ODD), means(machine, below, EVEN)
+    from_even, from_odd = to_means(machine, below, ODD), to_means(machine, below, EVEN)
     for index, x in enumerate(above[1:], start=1):
         assert_allclose(x, (from_even if index % 2 == ODD else from_odd)[index])
 
@@ -391,7 +391,7 @@ def test_penalty_of_deep_layers_moves_biases_and_weights_from_below(sizes, centr
         return training.train_epoch(state, rows, weights, 1.0, settings)
 
     plain, state = after(0.0), after(0.7)
-    layers = mean_field(machine, rows, *FINE).layers
+    layers = mean_field(machine, rows, FINE).layers
     offsets = [centred * m for m in state.means]
     push = [0.7 * (0.1 - m) for m in state.means]
     steps = [

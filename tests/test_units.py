@@ -14,8 +14,8 @@ from skebm.core.machine import (
     Machine,
     Params,
     free_energy,
-    means,
     pseudo_log_likelihood,
+    to_means,
 )
 from skebm.core.streams import Purpose, stream
 from skebm.core.units import Bernoulli, Tied, log_partition_change, multiplied
@@ -110,11 +110,11 @@ def test_two_copies_are_two_tied_binary_units():
         log_weight = -free_energy(machine, [state[None, :], None])[0]
         assert_allclose(log_weight - pairs.log_z, log_p)
         hidden = pairs.probabilities[match] @ pairs.layers[1][match] / np.exp(log_p)
-        found = means(machine, [state[None, :], None], ODD)[1][0]
+        found = to_means(machine, [state[None, :], None], ODD)[1][0]
         assert_allclose(found, hidden)
     for hidden in np.unique(pairs.layers[1], axis=0):
         expected = pairs.mean(0, {1: hidden})
-        found = means(machine, [None, hidden[None, :]], EVEN)[0][0]
+        found = to_means(machine, [None, hidden[None, :]], EVEN)[0][0]
         assert_allclose(found, expected[:2] + expected[2:])
 
 

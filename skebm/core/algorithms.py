@@ -11,9 +11,15 @@ hidden layer, those of the data rows are found by mean field, as `inference` say
 from typing import NamedTuple
 
 from .backend import device_of, like, namespace, zeros
-from .machine import EVEN, ODD, draw, field, means, odd_only
+from .machine import EVEN, ODD, field, odd_only, sample_from_means, to_means
 from .sampling import USUAL, alternate, mean_field
-from .tempering import acceptance, base_biases, gain, swapped, tempered_sample
+from .tempering import (
+    acceptance,
+    base_biases,
+    log_density_ratio,
+    swapped,
+    tempered_sample,
+)
 
 # Inverse temperatures that parallel tempering begins with, and how many it may come to.
 FIRST_BETAS, MAX_BETAS = (1.0, 0.75, 0.5, 0.25, 0.0), 64
@@ -61,10 +67,10 @@ def data_and_model(machine, rows, model, inference):
     """
     concat = namespace(rows).concat
     if len(machine.units) == 2:
-        layers = means(machine, [concat([rows, model[0]]), None], ODD)
+        layers = to_means(machine, [concat([rows, model[0]]), None], ODD)
     else:
-        positive = mean_field(machine, rows, *inference).layers
-        negative = means(machine, model, ODD)
+        positive = mean_field(machine, rows, inference).layers
+        negative = to_means(machine, model, ODD)
         layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
     return layers
 
@@ -137,7 +143,7 @@ class PersistentChains(NamedTuple):
         """Rows of which a Gibbs step is taken."""
         return chains[ODD].shape[0]
 
-    def prepared(self, machine, visible_mean):
+    def prepared(self, machine, data_mean):
         """Itself: there is nothing to prepare."""
         return self
 
@@ -150,7 +156,7 @@ class PersistentChains(NamedTuple):
         model = alternate(machine, chains, self.n_steps, stream)
         layers = data_and_model(machine, rows, model, inference)
         fresh = [x[rows.shape[0] :, ...] for x in layers]
-        chains = odd_only(draw(machine, fresh, ODD, stream))
+        chains = odd_only(sample_from_means(machine, fresh, ODD, stream))
         up, down = rao_blackwellised(machine, layers, rows.shape[0], chains)
         return Phases(up, down, balanced(weights, model[0].shape[0]), chains)
 
@@ -165,10 +171,11 @@ class ContrastiveDivergence(PersistentChains):
 
     def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
         """The phases of one batch."""
-        positive = means(machine, [rows, None], ODD)
-        start = draw(machine, positive, ODD, stream)
-        negative = means(machine, alternate(machine, start, self.n_steps, stream), ODD)
-        chains = odd_only(draw(machine, negative, ODD, stream))
+        positive = to_means(machine, [rows, None], ODD)
+        start = sample_from_means(machine, positive, ODD, stream)
+        model = alternate(machine, start, self.n_steps, stream)
+        negative = to_means(machine, model, ODD)
+        chains = odd_only(sample_from_means(machine, negative, ODD, stream))
         concat = namespace(rows).concat
         layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
         return Phases(layers, layers, concat([weights, -weights]), chains)
@@ -220,9 +227,9 @@ class ParallelTempering(NamedTuple):
         """Rows of which a Gibbs step is taken."""
         return chains.layers[ODD].shape[0]
 
-    def prepared(self, machine, visible_mean):
+    def prepared(self, machine, data_mean):
         """The algorithm with the biases of the base machine."""
-        base = base_biases(machine.units, machine.params, visible_mean)
+        base = base_biases(machine.units, machine.params, data_mean)
         return self._replace(base=base)
 
     def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
@@ -256,11 +263,11 @@ class ParallelTempering(NamedTuple):
         layers = self._advanced(machine, chains, 1, stream)
         xp = namespace(layers[0])
         shape = (len(betas), chains.n_chains)
-        gains = xp.reshape(gain(machine, self.base, layers), shape)
+        log_ratios = xp.reshape(log_density_ratio(machine, self.base, layers), shape)
 
         def rate(cold, hot):
             pair = slice(cold, cold + 1), slice(hot, hot + 1)
-            return float(xp.mean(acceptance(gains, column, *pair)))
+            return float(xp.mean(acceptance(log_ratios, column, *pair)))
 
         kept, last = [(betas[0], 0)], len(betas) - 1
         for k in range(1, last + 1):

@@ -84,3 +84,10 @@ def softplus(a):
     size *= 0.5
     tail += size
     return tail
+
+
+def log_mean_exp(x):
+    """log of the mean of exp(x) over the first axis, without overflow."""
+    xp = namespace(x)
+    top = xp.max(x, axis=0)
+    return top + xp.log(xp.mean(xp.exp(x - top), axis=0))

@@ -18,7 +18,7 @@ from .tempering import base_biases
 from .training import steps_of_work
 
 # Up to so many states of the smaller side, enumeration is faster than annealing.
-MAX_EXACT_STATES = 2**12
+FEW_STATES = 2**12
 
 # Annealing runs, and the temperatures to begin with and at most.
 N_RUNS, FIRST_BETAS, MAX_BETAS = 100, 100, 800
@@ -58,7 +58,7 @@ def annealed_log_z(progress, state, settings):
     The chains are not those of the training, which lag behind the parameters.
     """
     machine, mean = Machine(settings.units, state.params), state.means[0]
-    if smaller_side(machine).n_states <= MAX_EXACT_STATES:
+    if smaller_side(machine).n_states <= FEW_STATES:
         return exact(machine).value, 0.0, progress
     base = base_biases(settings.units, state.params, mean)
     draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch + 1)
@@ -146,7 +146,7 @@ class EarlyStopping(NamedTuple):
     def _pause(self, progress, state):
         """Epochs until the next look: so many that they take as long as annealing."""
         machine = Machine(self.settings.units, state.params)
-        if state.epoch == 0 or smaller_side(machine).n_states <= MAX_EXACT_STATES:
+        if state.epoch == 0 or smaller_side(machine).n_states <= FEW_STATES:
             return 1
         work = steps_of_work(ANNEALING_STEPS * progress.n_betas, N_RUNS)
         pause = math.ceil(work * state.epoch / state.work)
@@ -161,7 +161,7 @@ class EarlyStopping(NamedTuple):
 
         def energies(v):
             if self.settings.sample_inputs:
-                v = machine.units[0].sample_data(v, draws)
+                v = machine.units[0].sample_input(v, draws)
             return visible_free_energy(machine, v, self.settings.inference)
 
         return weighted_mean(by_blocks(energies, rows, weights.dtype), weights)

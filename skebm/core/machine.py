@@ -40,6 +40,11 @@ class Machine(NamedTuple):
     params: Params
 
 
+def n_units(params):
+    """Number of units in each layer."""
+    return [b.shape[0] for b in params.biases]
+
+
 def copy_params(params):
     """A copy that training may change in place."""
     return Params(*(tuple(c_ordered_copy(x) for x in group) for group in params))
@@ -65,7 +70,7 @@ def field(params, layers, index):
     return a
 
 
-def means(machine, layers, parity):
+def to_means(machine, layers, parity):
     """The layers of one parity as their means given the rest."""
     updated = list(layers)
     for index in range(parity, len(layers), 2):
@@ -74,7 +79,7 @@ def means(machine, layers, parity):
     return updated
 
 
-def draw(machine, layers, parity, stream):
+def sample_from_means(machine, layers, parity, stream):
     """The layers of one parity, which hold means, replaced by a sample each."""
     drawn = list(layers)
     for index in range(parity, len(layers), 2):
@@ -87,17 +92,16 @@ def odd_only(layers):
     return [x if index % 2 == ODD else None for index, x in enumerate(layers)]
 
 
-def sample(machine, layers, parity, stream):
+def resample(machine, layers, parity, stream):
     """The layers of one parity replaced by a sample given the others."""
-    return draw(machine, means(machine, layers, parity), parity, stream)
+    return sample_from_means(machine, to_means(machine, layers, parity), parity, stream)
 
 
 def energy(machine, layers):
     """E(x_0, ..., x_L), (n_rows,)."""
-    units, params = machine
-    xp = namespace(layers[0])
+    params, xp = machine.params, namespace(layers[0])
     total = xp.zeros_like(layers[0][:, 0])
-    for kind, b, x in zip(units, params.biases, layers, strict=True):
+    for kind, b, x in zip(machine.units, params.biases, layers, strict=True):
         total -= x @ b + kind.log_base(x)
     for W, x, y in zip(params.weights, layers[:-1], layers[1:], strict=True):
         total -= xp.sum((x @ W) * y, axis=-1)
@@ -106,9 +110,8 @@ def energy(machine, layers):
 
 def free_energy(machine, layers, summed=ODD):
     """-log of the sum of exp(-E) over all layers of the parity `summed`, (n_rows,)."""
-    units, params = machine
-    total = 0.0
-    for index, (kind, b) in enumerate(zip(units, params.biases, strict=True)):
+    params, total = machine.params, 0.0
+    for index, (kind, b) in enumerate(zip(machine.units, params.biases, strict=True)):
         if index % 2 == summed:
             total = total - kind.log_partition(field(params, layers, index))
         else:
@@ -136,7 +139,7 @@ def visible_mean(machine, layers):
     return machine.units[0].mean(field(machine.params, layers, 0))
 
 
-def gradient(layers, row_weights, offsets, lower=None):
+def gradient(up, row_weights, offsets, down=None):
     """Centred gradient of the log-likelihood, from weighted rows that sum to zero.
 
     Data rows weigh +w_i, chain rows -w_i, so one product serves both phases:
@@ -149,13 +152,14 @@ def gradient(layers, row_weights, offsets, lower=None):
     Fischer & Wiskott 2016]. Offsets of zero give the plain gradient. The second line is
     computed without going through dW, which is larger than the states.
 
-    With `lower`, the layers as they stand below another: x_l of dW_l is one of these,
-    and x_{l+1} one of `layers`, such as its mean given that x_l.
+    `up` are the layers as they stand above another, and `down`, where they differ, as
+    they stand below one: x_l of dW_l is one of `down`, and x_{l+1} one of `up`, such as
+    its mean given that x_l.
     """
-    below = layers if lower is None else lower
-    last = len(layers) - 1
-    lowers = [x - o for x, o in zip(below[:last], offsets[:last], strict=True)]
-    uppers = [x - o for x, o in zip(layers[1:], offsets[1:], strict=True)]
+    down = up if down is None else down
+    last = len(up) - 1
+    lowers = [x - o for x, o in zip(down[:last], offsets[:last], strict=True)]
+    uppers = [x - o for x, o in zip(up[1:], offsets[1:], strict=True)]
     weights = tuple(
         x.T @ (row_weights[:, None] * y) for x, y in zip(lowers, uppers, strict=True)
     )
@@ -204,7 +208,7 @@ def pseudo_log_likelihood(machine, visible, which=None):
     compared with the hidden units summed out, so the work is that of a hidden layer per
     row and unit.
     """
-    (kind, hidden), params = machine
+    (kind, hidden), params = machine.units, machine.params
     require(kind, "alternatives", "The pseudo-log-likelihood")
     W, b, x = params.weights[0], params.biases[0], visible
     a = field(params, [visible, None], ODD)

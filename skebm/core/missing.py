@@ -6,9 +6,9 @@ epoch, so that the chains keep up with the parameters as those of the model do.
 """
 
 from .backend import namespace
-from .machine import EVEN, ODD, means
+from .machine import EVEN, ODD, to_means
 from .rows import by_blocks, take_rows
-from .sampling import gibbs, hold, independent_layers, lifted
+from .sampling import clamp, gibbs, independent_layers, start_at_visible
 
 # Gibbs steps that lead from independent units to the first completed rows.
 FIRST_STEPS = 10
@@ -22,21 +22,21 @@ def observed_in(rows):
     return ~namespace(rows).isnan(rows), rows
 
 
-def started(machine, rows, visible_mean, stream):
+def start_at_observed(machine, rows, data_mean, stream):
     """Even layers, the missing entries of the rows drawn from independent units."""
-    means = [visible_mean]
+    means = [data_mean]
     visible = independent_layers(machine.units[:1], means, rows.shape[0], stream)
-    return lifted(machine, hold(visible, observed_in(rows))[0], stream)
+    return start_at_visible(machine, clamp(visible, observed_in(rows))[0], stream)
 
 
-def first_completed(machine, X, visible_mean, stream):
+def first_completed(machine, X, data_mean, stream):
     """All rows of X, dense, with their missing entries drawn from short chains."""
 
     def complete(rows):
-        layers = started(machine, rows, visible_mean, stream)
+        layers = start_at_observed(machine, rows, data_mean, stream)
         return gibbs(machine, layers, FIRST_STEPS, stream, observed_in(rows))[0]
 
-    return by_blocks(complete, X, visible_mean.dtype)
+    return by_blocks(complete, X, data_mean.dtype)
 
 
 def redrawn(machine, batches, completed, n_steps, stream):
@@ -67,16 +67,16 @@ def in_first_order(batches, order):
     return rows if order is None else take_rows(rows, xp.argsort(order), rows.dtype)
 
 
-def expected(machine, rows, visible_mean):
+def expected(machine, rows, data_mean):
     """The rows with missing entries at their mean-field expectation.
 
     Missing and hidden units are updated in turn, from the data's means on, a fixed
     number of times: so the result for a row does not depend on the other rows.
     """
-    held = observed_in(rows)
+    clamped = observed_in(rows)
     xp = namespace(rows)
-    mean = xp.astype(visible_mean, rows.dtype)
-    layers = hold([xp.broadcast_to(mean, rows.shape), None], held)
+    mean = xp.astype(data_mean, rows.dtype)
+    layers = clamp([xp.broadcast_to(mean, rows.shape), None], clamped)
     for _ in range(MEAN_FIELD_STEPS):
-        layers = hold(means(machine, means(machine, layers, ODD), EVEN), held)
+        layers = clamp(to_means(machine, to_means(machine, layers, ODD), EVEN), clamped)
     return layers[0]

@@ -41,7 +41,7 @@ def measure(machine, X, watched, chains, inference=USUAL):
     """
     rows = take_rows(X, watched.rows, machine.params.biases[0].dtype)
     xp = namespace(rows)
-    up = mean_field(machine, rows, *inference)
+    up = mean_field(machine, rows, inference)
     visible, *kinds = machine.units
     seen, down, dreamt = (
         visible.decode(x)

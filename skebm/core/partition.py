@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from .backend import namespace, to_numpy
-from .machine import EVEN, ODD, free_energy
+from .machine import EVEN, ODD, free_energy, n_units
 from .sampling import alternate, independent_layers
 from .tempering import odd_inputs, tempered_log_density, tempered_step
 from .units import require
@@ -53,27 +53,20 @@ class Side(NamedTuple):
     n_units: int
 
 
-def layer_sizes(params):
-    """Number of units in each layer."""
-    return [b.shape[0] for b in params.biases]
-
-
 def smaller_side(machine):
     """The side with fewer states; infinitely many where they cannot be enumerated."""
     sides = []
     for parity in (ODD, EVEN):
-        layers = layers_of(machine, parity)
-        countable = all(hasattr(kind, "n_states") for kind, _ in layers)
-        n_states = (
-            math.prod(kind.n_states(n) for kind, n in layers) if countable else math.inf
-        )
+        layers, n_states = layers_of(machine, parity), math.inf
+        if all(hasattr(kind, "n_states") for kind, _ in layers):
+            n_states = math.prod(kind.n_states(n) for kind, n in layers)
         sides.append(Side(parity, n_states, sum(n for _, n in layers)))
     return min(sides, key=lambda side: side.n_states)
 
 
 def layers_of(machine, parity):
     """Kind and number of the units of each layer of a parity."""
-    pairs = zip(machine.units, layer_sizes(machine.params), strict=True)
+    pairs = zip(machine.units, n_units(machine.params), strict=True)
     return list(pairs)[parity::2]
 
 
@@ -99,7 +92,7 @@ def exact(machine):
         for kind in machine.units:
             require(kind, "states", "log_partition(method='exact')")
     itemsize = to_numpy(machine.params.biases[0][:1]).itemsize
-    block = max(1, BLOCK_BYTES // (itemsize * sum(layer_sizes(machine.params))))
+    block = max(1, BLOCK_BYTES // (itemsize * sum(n_units(machine.params))))
     parts, parity = [], side.parity
     for start in range(0, side.n_states, block):
         stop = min(start + block, side.n_states)
@@ -121,9 +114,11 @@ def anneal(machine, base, betas, layers, stream):
     total = 0.0
     for step, (here, there) in enumerate(pairwise(betas), start=2):
         incoming = odd_inputs(machine, layers)
-        gain = tempered_log_density(machine, base, there, layers, incoming)
-        gain = gain - tempered_log_density(machine, base, here, layers, incoming)
-        total = total + to_numpy(gain).astype(np.float64)
+        after, before = (
+            tempered_log_density(machine, base, beta, layers, incoming)
+            for beta in (there, here)
+        )
+        total = total + to_numpy(after - before).astype(np.float64)
         if step < len(betas):
             layers = tempered_step(machine, base, there, layers, incoming, stream)
     return total
@@ -137,7 +132,7 @@ def base_log_partition(machine, base):
     )
 
 
-def log_mean_exp(log_weights):
+def log_mean_and_error(log_weights):
     """log of the mean of exp(log_weights), and its standard error (delta method)."""
     weights = np.exp(log_weights - log_weights.max())
     mean = weights.mean()
@@ -207,8 +202,8 @@ def annealed(machine, base, samples, n_betas, stream):
     down = anneal(machine, base, betas[::-1], samples, stream)
     known = base_log_partition(machine, base)
     ratio, std_error = acceptance_ratio(up, down)
-    forward, forward_error = log_mean_exp(up)
-    reverse, reverse_error = log_mean_exp(down)
+    forward, forward_error = log_mean_and_error(up)
+    reverse, reverse_error = log_mean_and_error(down)
     estimates = np.array([ratio, forward, -reverse])
     margins = 2.0 * np.array([std_error, forward_error, reverse_error])
     if forward - 2.0 * forward_error > -reverse + 2.0 * reverse_error:

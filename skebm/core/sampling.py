@@ -9,10 +9,10 @@ from .machine import (
     ODD,
     Machine,
     Params,
-    draw,
     free_energy,
-    means,
-    sample,
+    resample,
+    sample_from_means,
+    to_means,
     variational_free_energy,
 )
 
@@ -28,46 +28,46 @@ def independent_layers(units, means, n_rows, stream):
 
 def alternate(machine, layers, n_steps, stream):
     """Block Gibbs from valid odd layers to valid even ones, `n_steps` times even."""
-    layers = sample(machine, layers, EVEN, stream)
+    layers = resample(machine, layers, EVEN, stream)
     for _ in range(n_steps - 1):
-        layers = sample(machine, layers, ODD, stream)
-        layers = sample(machine, layers, EVEN, stream)
+        layers = resample(machine, layers, ODD, stream)
+        layers = resample(machine, layers, EVEN, stream)
     return layers
 
 
-def gibbs(machine, layers, n_steps, stream, held=None):
+def gibbs(machine, layers, n_steps, stream, clamped=None):
     """Block Gibbs from even layers: odd given even, then even given odd, repeated.
 
-    With `held`, a mask of visible units and their values, these do not move, and the
+    With `clamped`, a mask of visible units and their values, these do not move, and the
     others are drawn given them.
     """
     for _ in range(n_steps):
-        layers = sample(machine, layers, ODD, stream)
-        layers = hold(sample(machine, layers, EVEN, stream), held)
+        layers = resample(machine, layers, ODD, stream)
+        layers = clamp(resample(machine, layers, EVEN, stream), clamped)
     return layers
 
 
-def hold(layers, held):
-    """The layers with the held visible units back at their values."""
-    if held is None:
+def clamp(layers, clamped):
+    """The layers with the clamped visible units back at their values."""
+    if clamped is None:
         return layers
-    mask, values = held
+    mask, values = clamped
     return [namespace(values).where(mask, values, layers[0]), *layers[1:]]
 
 
-def conditional_mean(machine, layers, held, n_burn_in, n_steps, stream):
-    """E[visible | held visible units], averaged over the steps of one chain per row.
+def conditional_mean(machine, layers, clamped, n_burn_in, n_steps, stream):
+    """E[visible | clamped visible units], averaged over the steps of one chain per row.
 
     What is averaged is the mean given the other layers, not the samples: it has the
     same expectation and less variance.
     """
-    layers = gibbs(machine, hold(layers, held), n_burn_in, stream, held)
+    layers = gibbs(machine, clamp(layers, clamped), n_burn_in, stream, clamped)
     total = 0.0
     for _ in range(n_steps):
-        layers = means(machine, sample(machine, layers, ODD, stream), EVEN)
+        layers = to_means(machine, resample(machine, layers, ODD, stream), EVEN)
         total = total + layers[0]
-        layers = hold(draw(machine, layers, EVEN, stream), held)
-    return hold([total / n_steps], held)[0]
+        layers = clamp(sample_from_means(machine, layers, EVEN, stream), clamped)
+    return clamp([total / n_steps], clamped)[0]
 
 
 class Inference(NamedTuple):
@@ -81,7 +81,7 @@ class Inference(NamedTuple):
 USUAL, FINE = Inference(), Inference(max_steps=1000, tol=1e-5)
 
 
-class MeanField(NamedTuple):
+class FixedPoint(NamedTuple):
     """Where mean field got to: the layers, the steps it took, the last change."""
 
     layers: list
@@ -89,23 +89,21 @@ class MeanField(NamedTuple):
     change: float
 
 
-def mean_field(machine, visible, max_steps, tol):
+def mean_field(machine, visible, inference):
     """Factorised approximation of p(hidden layers | visible), (n_rows, n_l) each.
 
     Starts bottom-up, each layer from the one below with doubled weights to stand in for
     the one above (Salakhutdinov & Hinton 2009), then updates the hidden layers of
-    either parity in turn, until none changes by more than `tol`. Each update is the
-    best for its layers given the others, so the bound only rises. With one hidden layer
-    the first pass is exact.
+    either parity in turn, until none changes by more than the tolerance. Each update is
+    the best for its layers given the others, so the bound only rises. With one hidden
+    layer the first pass is exact.
     """
     over = visible @ machine.params.weights[0]
     layers = bottom_up(machine, visible, over)
     if len(layers) == 2:
-        return MeanField(layers, 0, 0.0)
-    hidden, n_steps, change = fixed_point(
-        given_visible(machine, over), layers[1:], max_steps, tol
-    )
-    return MeanField([visible, *hidden], n_steps, change)
+        return FixedPoint(layers, 0, 0.0)
+    found = fixed_point(given_visible(machine, over), layers[1:], inference)
+    return found._replace(layers=[visible, *found.layers])
 
 
 def given_visible(machine, over):
@@ -114,12 +112,13 @@ def given_visible(machine, over):
     `over`, what comes over the weights from there, goes into the biases of the first
     hidden layer, which then differ from row to row.
     """
-    weights, (_, first, *others) = machine.params
-    return Machine(machine.units[1:], Params(weights[1:], (over + first, *others)))
+    _, first, *others = machine.params.biases
+    params = Params(machine.params.weights[1:], (over + first, *others))
+    return Machine(machine.units[1:], params)
 
 
-def fixed_point(machine, layers, max_steps, tol):
-    """All layers at means that follow from each other; the steps; the last change.
+def fixed_point(machine, layers, inference):
+    """All layers at means that follow from each other.
 
     A row stays as it is once it has come to rest, so that it does not depend on the
     rows beside it. The first biases of the machine are one row for each of `layers`.
@@ -127,14 +126,14 @@ def fixed_point(machine, layers, max_steps, tol):
     xp = namespace(layers[0])
     numbers = xp.arange(layers[0].shape[0], device=device_of(layers[0]))
     finished, n_steps, change = [], 0, math.inf
-    while n_steps < max_steps:
+    while n_steps < inference.max_steps:
         before = layers
         for parity in (EVEN, ODD):
-            layers = means(machine, layers, parity)
+            layers = to_means(machine, layers, parity)
         n_steps += 1
         changes = row_changes(layers, before)
-        change, moving = float(xp.max(changes)), changes > tol
-        if not change > tol:
+        change, moving = float(xp.max(changes)), changes > inference.tol
+        if not change > inference.tol:
             break
         if not bool(xp.all(moving)):
             resting, going_on = xp.nonzero(~moving)[0], xp.nonzero(moving)[0]
@@ -143,7 +142,8 @@ def fixed_point(machine, layers, max_steps, tol):
             machine = given_rows(machine, going_on)
     finished.append([numbers, *layers])
     numbers, *layers = (xp.concat(parts) for parts in zip(*finished, strict=True))
-    return some_rows(layers, xp.argsort(numbers)), n_steps, change
+    layers = some_rows(layers, xp.argsort(numbers))
+    return FixedPoint(layers, n_steps, change)
 
 
 def row_changes(layers, before):
@@ -172,13 +172,12 @@ def bottom_up(machine, visible, over=None):
 
     `over` is what comes over the weights from the visible units, where it is known.
     """
-    units, params = machine
-    layers = [visible]
+    params, layers = machine.params, [visible]
     for index, W in enumerate(params.weights, start=1):
         a = layers[-1] @ W if index > 1 or over is None else over
         if index < len(params.weights):
             a = 2.0 * a
-        layers.append(units[index].mean(a + params.biases[index]))
+        layers.append(machine.units[index].mean(a + params.biases[index]))
     return layers
 
 
@@ -187,17 +186,16 @@ def top_down(machine, top):
 
     It is :func:`bottom_up` the other way round.
     """
-    units, (weights, biases) = machine
-    layers = [top]
-    for index in reversed(range(len(weights))):
-        a = times_transposed(layers[0], weights[index])
+    params, layers = machine.params, [top]
+    for index in reversed(range(len(params.weights))):
+        a = times_transposed(layers[0], params.weights[index])
         if index > 0:
             a = 2.0 * a
-        layers.insert(0, units[index].mean(a + biases[index]))
+        layers.insert(0, machine.units[index].mean(a + params.biases[index]))
     return layers
 
 
-def lifted(machine, visible, stream):
+def start_at_visible(machine, visible, stream):
     """Even layers from which Gibbs steps may start, at these visible units.
 
     Those above are drawn from their means bottom-up; in an RBM there are none.
@@ -218,5 +216,5 @@ def visible_free_energy(machine, visible, inference):
     """
     if len(machine.units) == 2:
         return free_energy(machine, [visible, None])
-    found = mean_field(machine, visible, *inference)
+    found = mean_field(machine, visible, inference)
     return variational_free_energy(machine, found.layers)

@@ -12,9 +12,9 @@ from .machine import EVEN, ODD, energy, inputs
 BASE_MARGIN = 1e-4
 
 
-def base_biases(units, params, visible_mean):
+def base_biases(units, params, data_mean):
     """Biases of the base machine: the visible units have the data's means."""
-    inner = units[0].clip(visible_mean, BASE_MARGIN)
+    inner = units[0].clip(data_mean, BASE_MARGIN)
     return (units[0].natural(inner), *(zeros(b.shape, b) for b in params.biases[1:]))
 
 
@@ -81,7 +81,7 @@ def tempered_step(machine, base, beta, layers, incoming, stream):
     return tempered_sample(machine, base, beta, layers, EVEN, stream)
 
 
-def gain(machine, base, layers):
+def log_density_ratio(machine, base, layers):
     """By how much -E of `machine` is above that of the base machine, (n_rows,)."""
     total = -energy(machine, layers)
     for kind, b, x in zip(machine.units, base, layers, strict=True):
@@ -89,14 +89,15 @@ def gain(machine, base, layers):
     return total
 
 
-def acceptance(gains, betas, cold, hot):
+def acceptance(log_ratios, betas, cold, hot):
     """Probabilities that chains at inverse temperatures `cold` and `hot` change places.
 
-    `gains` (n_betas, n_chains) is their :func:`gain`, `betas` (n_betas, 1).
+    `log_ratios` (n_betas, n_chains) are their :func:`log_density_ratio`, `betas` is
+    (n_betas, 1).
     """
-    xp = namespace(gains)
+    xp = namespace(log_ratios)
     log_ratio = (betas[cold, ...] - betas[hot, ...]) * (
-        gains[hot, ...] - gains[cold, ...]
+        log_ratios[hot, ...] - log_ratios[cold, ...]
     )
     return xp.exp(xp.clip(log_ratio, None, 0.0))
 
@@ -111,13 +112,13 @@ def swapped(machine, base, betas, layers, stream):
     n_betas, n_rows = betas.shape[0], layers[0].shape[0]
     xp = namespace(layers[0])
     shape = (n_betas, n_rows // n_betas)
-    gains = xp.reshape(gain(machine, base, layers), shape)
-    rows = xp.reshape(xp.arange(n_rows, device=device_of(gains)), shape)
+    log_ratios = xp.reshape(log_density_ratio(machine, base, layers), shape)
+    rows = xp.reshape(xp.arange(n_rows, device=device_of(log_ratios)), shape)
     for first in (0, 1):
         cold, hot = slice(first, n_betas - 1, 2), slice(first + 1, n_betas, 2)
-        probability = acceptance(gains, betas, cold, hot)
+        probability = acceptance(log_ratios, betas, cold, hot)
         swap = stream.uniform(probability.shape) < probability
-        for values in (gains, rows):
+        for values in (log_ratios, rows):
             below, above = values[cold, ...], values[hot, ...]
             values[cold, ...], values[hot, ...] = (
                 xp.where(swap, above, below),

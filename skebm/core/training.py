@@ -11,8 +11,9 @@ from .machine import (
     copy_params,
     gradient,
     initial_params,
+    n_units,
     odd_only,
-    sample,
+    resample,
 )
 from .missing import first_completed, in_first_order, redrawn
 from .rows import (
@@ -121,19 +122,15 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
     n_steps = 0
     if params is None:
         inner = [k.clip(m, MEAN_MARGIN) for k, m in zip(units, means, strict=True)]
-        params = initial_params(units, inner, initial)
+        machine = Machine(units, initial_params(units, inner, initial))
     else:
-        n_steps, hidden = (
-            FIRST_STEPS,
-            hidden_means(Machine(units, params), X, sample_weight),
-        )
-        means = (mean, *hidden)
-    machine = Machine(units, params)
+        machine, n_steps = Machine(units, params), FIRST_STEPS
+        means = (mean, *hidden_means(machine, X, sample_weight))
     draw = partial(start_chains, machine, means, n_steps, initial)
     chains = settings.algorithm.start(n_chains, draw)
-    velocity = settings.optimiser.init(params)
-    state = State(params, chains, velocity, means, 0, mass)
-    return with_rows(state, X, settings)
+    velocity = settings.optimiser.init(machine.params)
+    state = State(machine.params, chains, velocity, means, 0, mass)
+    return with_completed(state, X, settings)
 
 
 def hidden_means(machine, X, sample_weight):
@@ -146,22 +143,22 @@ def hidden_means(machine, X, sample_weight):
     return [s / total(sample_weight) for s in sums]
 
 
-def initial_means(settings, visible_mean, hidden_sizes):
+def initial_means(settings, data_mean, hidden_sizes):
     """Means of the layers about which training starts."""
     activation, hidden = settings.initial_activation, settings.units[1:]
     return (
-        visible_mean,
+        data_mean,
         *(
-            kind.resting(activation, n, visible_mean)
+            kind.resting(activation, n, data_mean)
             for kind, n in zip(hidden, hidden_sizes, strict=True)
         ),
     )
 
 
-def adapt(state, n_chains, settings):
+def resumed(state, n_chains, settings):
     """A state to go on from under changed settings: what no longer fits starts anew."""
     params, optimiser = state.params, settings.optimiser
-    sizes = [b.shape[0] for b in params.biases]
+    sizes = n_units(params)
     means = initial_means(settings, state.means[0], sizes[1:])
     fresh = stream(settings.seed, Purpose.INITIAL, means[0], state.epoch)
     draw = partial(start_chains, Machine(settings.units, params), means, 0, fresh)
@@ -177,17 +174,17 @@ def adapt(state, n_chains, settings):
     return state
 
 
-def join(state, X, sample_weight, settings):
+def with_rows(state, X, sample_weight, settings):
     """The state with the rows of X counted in the means of the visible units."""
     new_mean, new_mass = column_means(X, sample_weight)
     mass = state.mass + new_mass
     mean, *hidden = state.means
     mean = mean + (new_mass / (mass + TINY)) * (new_mean - mean)
     state = state._replace(means=(mean, *hidden), mass=mass)
-    return with_rows(state, X, settings)
+    return with_completed(state, X, settings)
 
 
-def with_rows(state, X, settings):
+def with_completed(state, X, settings):
     """The state with chains for the missing entries of X, if there are any."""
     if not has_nan(X):
         return state._replace(completed=None)
@@ -206,7 +203,7 @@ def start_chains(machine, means, n_steps, stream, n_rows):
     layers = independent_layers(machine.units, means, n_rows, stream)
     if n_steps > 0:
         layers = alternate(machine, layers, n_steps, stream)
-        layers = sample(machine, layers, ODD, stream)
+        layers = resample(machine, layers, ODD, stream)
     return odd_only(layers)
 
 
@@ -259,7 +256,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         if state.completed is not None:
             completed.append(rows)
         if settings.sample_inputs:
-            rows = units[0].sample_data(rows, input_stream)
+            rows = units[0].sample_input(rows, input_stream)
         phases = algorithm.phases(
             machine, rows, weights, chains, chain_stream, settings.inference
         )

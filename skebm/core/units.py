@@ -39,7 +39,7 @@ LARGEST_EXPONENT = 80.0
 CACHED_ELEMENTS = 2**18
 
 # What a probability is raised to before its logarithm is taken.
-TINY = 1e-30
+LEAST_PROBABILITY = 1e-30
 
 # Factors multiplied before their logarithm is taken: more would gain little time.
 FACTORS_AT_ONCE = 16
@@ -59,7 +59,7 @@ def multiplied(factors, at_once):
 def x_log_x(x):
     """x log(x), elementwise, and 0 where x is."""
     xp = namespace(x)
-    return x * xp.log(xp.clip(x, TINY))
+    return x * xp.log(xp.clip(x, LEAST_PROBABILITY))
 
 
 def require(kind, name, asker):
@@ -126,7 +126,7 @@ class Bernoulli:
         xp = namespace(mean)
         return xp.astype(stream.uniform(mean.shape) < mean, mean.dtype)
 
-    def sample_data(self, mean, stream):
+    def sample_input(self, mean, stream):
         """One draw of rows of data with that mean."""
         return self.sample(mean, stream)
 
@@ -253,9 +253,9 @@ class Tied:
         mean = mean / self.n_copies
         return sum(self.kind.sample(mean, stream) for _ in range(self.n_copies))
 
-    def sample_data(self, mean, stream):
+    def sample_input(self, mean, stream):
         """One draw of rows of data with that mean: all copies are the same row."""
-        return self.n_copies * self.kind.sample_data(mean / self.n_copies, stream)
+        return self.n_copies * self.kind.sample_input(mean / self.n_copies, stream)
 
     def log_partition(self, a):
         """log of the sum over x of exp(a x + log_base(x)), per row."""
