@@ -1,6 +1,7 @@
 """A file of the package imports only from lower floors."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,17 @@ def test_the_core_knows_no_estimator():
                     assert not outside or name == "core.backend", (
                         f"{name}: {node.module}"
                     )
+
+
+def test_the_page_about_the_architecture_names_every_file():
+    """With its floor, where the page is there: not in an installed package."""
+    page = ROOT.parent / "doc" / "architecture.rst"
+    if not page.exists():
+        pytest.skip("no doc folder beside the package")
+    rows = re.findall(r"   \* - (\d+)\n     - (``.*)\n", page.read_text())
+    named = {
+        file.replace("/", "."): int(floor)
+        for floor, files in rows
+        for file in re.findall(r"``([\w/]+)\.py``", files)
+    }
+    assert named == FLOORS
