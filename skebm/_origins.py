@@ -19,6 +19,7 @@ from .core.backend import namespace
 from .core.machine import Params, copy_params
 from .core.network import unrolled
 from .core.sampling import FINE
+from .core.units import require
 from .dbm import DBM, Posterior
 from .dbn import DBN
 
@@ -54,9 +55,11 @@ class FromDBN:
 
     def hidden(self, dbn, dtype):
         """The weights upwards, and hidden biases."""
-        machines = [rbm._machine(dtype).params for rbm in dbn.rbms_]
-        weights = tuple(params.weights[0] for params in machines)
-        return Params(weights, tuple(params.biases[1] for params in machines))
+        machines = [rbm._machine(dtype) for rbm in dbn.rbms_]
+        for machine in machines:
+            require(machine.units[1], "logistic", "Fine-tuning")
+        weights = tuple(machine.params.weights[0] for machine in machines)
+        return Params(weights, tuple(machine.params.biases[1] for machine in machines))
 
     def beside(self, dbn, dtype):
         """Nothing."""
@@ -91,7 +94,10 @@ class FromDBM:
 
     def hidden(self, dbm, dtype):
         """The layers of a mean-field update."""
-        return unrolled(dbm._machine(dtype).params)
+        machine = dbm._machine(dtype)
+        for kind in machine.units[1:]:
+            require(kind, "logistic", "Fine-tuning")
+        return unrolled(machine.params)
 
     def beside(self, dbm, dtype):
         """The posterior of the layers above the first hidden one, if there are any."""

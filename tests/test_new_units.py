@@ -504,3 +504,19 @@ def test_networks_are_given_states(network, model, kind):
     W, b = fitted.coefs_[0], fitted.intercepts_[0]
     up = 1.0 / (1.0 + np.exp(-(spins_of(X[:5], kind) @ W + b)))
     assert_allclose(fitted.transform(X[:5]), up, rtol=1e-5)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_networks_refuse_hidden_units_that_they_do_not_have(deep):
+    class AllSpins(DBM):
+        def _units(self, n_layers):
+            return (S,) * n_layers
+
+    X = patterns("coins")
+    y, dbn = X[:, 0], DBN(3, rbm=rbm_of("coins"))
+    network = DBNClassifier(dbn=dbn.fit(X))
+    if deep:
+        dbm = AllSpins((3, 2), pretrain=False).fit(patterns("spins"))
+        network = DBMClassifier(dbm=dbm)
+    with pytest.raises(ValueError, match=r"Fine-tuning needs .* but Spins units"):
+        network.fit(X, y)

@@ -11,8 +11,9 @@ At the border, `check` says what is wrong with rows, `encode` makes states of th
 one of rows where `log_jacobian` is added.
 
 Not every kind has states that can be enumerated, `n_states` and `states`, or just two
-`alternatives`, a low value and a high one: see :func:`require`. `n_states`, `states`
-and `log_base` are those of a sum of `n_copies` units too, which :class:`Tied` is.
+`alternatives`, a low value and a high one, or means that are `logistic`, as a network
+computes them: see :func:`require`. `n_states`, `states` and `log_base` are those of a
+sum of `n_copies` units too, which :class:`Tied` is.
 """
 
 import math
@@ -27,6 +28,7 @@ from .rows import value_range
 OPTIONAL = {
     "states": "states that can be enumerated",
     "alternatives": "two alternative values",
+    "logistic": "logistic functions for means",
 }
 
 # How far outside [0, 1] rounding may bring a value, as in scaling to that range.
@@ -107,6 +109,7 @@ class Bernoulli:
     """Binary units, 0 or 1."""
 
     alternatives = (0.0, 1.0)
+    logistic = True
     log_jacobian = 0.0
 
     def mean(self, a):
