@@ -117,3 +117,17 @@ def test_modules_reach_for_no_private_names_but_declared_ones():
                 owner = ast.unparse(node.value)
                 own = owner in {"self", "cls", "super()"}
                 assert own or node.attr in declared, f"{name}: {owner}.{node.attr}"
+
+
+def test_the_page_about_the_architecture_names_every_file():
+    """With its floor, where the page is there: not in an installed package."""
+    page = ROOT.parent / "doc" / "architecture.rst"
+    if not page.exists():
+        pytest.skip("no doc folder beside the package")
+    rows = re.findall(r"   \* - (\d+)\n     - (``.*)\n", page.read_text())
+    named = {
+        file.replace("/", "."): int(floor)
+        for floor, files in rows
+        for file in re.findall(r"``([\w/]+)\.py``", files)
+    }
+    assert named == FLOORS

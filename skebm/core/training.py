@@ -231,6 +231,15 @@ def epoch_work(n_rows, chains, settings):
     return n_updates * steps_of_work(1 + algorithm.n_steps, n_stacked)
 
 
+def complete_batches(state, X, sample_weight, order, machine, settings, stream):
+    """Minibatches, with missing entries drawn anew: rows and weights, one by one."""
+    batches = minibatches(X, sample_weight, order, settings.batch_size)
+    if state.completed is None:
+        return batches
+    last = minibatches(state.completed, sample_weight, order, settings.batch_size)
+    return redrawn(machine, batches, last, settings.algorithm.n_steps, stream)
+
+
 def train_epoch(state, X, sample_weight, learning_rate, settings):
     """One pass over the rows of X, (n_rows, n_visible). `state` stays as it is."""
     params, velocity = copy_params(state.params), copy_velocity(state.velocity)
@@ -247,12 +256,10 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         order = draws(Purpose.SHUFFLE).permutation(X.shape[0])
     chain_stream, input_stream = draws(Purpose.CHAINS), draws(Purpose.INPUT, epoch + 1)
     algorithm = settings.algorithm.prepared(machine, means[0])
-    batches = minibatches(X, sample_weight, order, settings.batch_size)
-    if state.completed is not None:
-        last = minibatches(state.completed, sample_weight, order, settings.batch_size)
-        missing_stream = draws(Purpose.MISSING, 2 * epoch + 1)
-        batches = redrawn(machine, batches, last, algorithm.n_steps, missing_stream)
-    for rows, weights in batches:
+    missing = draws(Purpose.MISSING, 2 * epoch + 1)
+    for rows, weights in complete_batches(
+        state, X, sample_weight, order, machine, settings, missing
+    ):
         if state.completed is not None:
             completed.append(rows)
         if settings.sample_inputs:
