@@ -1,8 +1,4 @@
-"""What the estimators share: the way from checked input to training and back.
-
-The estimator's fitted attributes are the only copy of its model. `_read_params` and
-`_from_params`, which each estimator defines, lead to the core's params and back.
-"""
+"""What the estimators share: the way from checked input to training and back."""
 
 from functools import partial
 from numbers import Integral, Real
@@ -22,7 +18,6 @@ from .core import algorithms, optimise, training
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Params
 from .core.rows import Encoded, float_dtype
-from .core.sampling import USUAL
 
 SCHEDULES = {
     "constant": optimise.constant,
@@ -98,9 +93,6 @@ class BaseBoltzmannMachine(
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
-
-    # Whether entries of the rows of a fit may be missing.
-    _takes_missing = True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
@@ -237,7 +229,7 @@ class BaseBoltzmannMachine(
             state = training.with_rows(self._resume(settings, n_rows), *data, settings)
             history = self.history_
         else:
-            params = self._composed(fit.parts)
+            params = self._composed(fit.parts) if fit.parts else None
             sizes, n_chains = self._hidden_sizes(), self._n_chains(n_rows)
             if params is not None:  # an interruption may have left fewer layers
                 sizes = sizes[: len(params.weights)]
@@ -288,22 +280,6 @@ class BaseBoltzmannMachine(
             inference=self._inference(),
         )
 
-    def _inference(self):
-        """How training finds hidden layers; of no account where there is only one."""
-        return USUAL
-
-    def _pretrains(self):
-        """Whether the layers are trained by themselves before a fit as a whole."""
-        return False
-
-    def _pretrain(self, fit, X, sample_weight):
-        """Train the layers by themselves, as parts of a fit."""
-        raise NotImplementedError
-
-    def _composed(self, parts):
-        """Params of the machine that is made of its parts, or None without these."""
-        return None
-
     def _check_sizes(self):
         sizes = tuple(b.shape[0] for b in self._read_params().biases[1:])
         if sizes != tuple(self._hidden_sizes()):
@@ -336,6 +312,7 @@ class BaseBoltzmannMachine(
             # A fit that goes on from another goes on with its draws for `gibbs` too.
             "_n_gibbs_calls": self._n_gibbs_calls if run.first else 0,
             "_seed": settings.seed,
+            # In plain containers, whose arrays scikit-learn moves between devices.
             "_training": {
                 "companions": algorithm.companions(state.chains),
                 "work": run.state.work,
@@ -349,8 +326,7 @@ class BaseBoltzmannMachine(
 
     def _resume(self, settings, n_rows):
         """Training's state from the fitted attributes, as the parameters now ask."""
-        dtype = float_dtype(self._read_params().biases[0])
-        params, saved = self._machine(dtype).params, self._training
+        params, saved = self._machine().params, self._training
         means, velocity = tuple(saved["means"]), saved["velocity"]
         if velocity is not None:
             velocity = Params(*(tuple(group) for group in velocity))

@@ -71,15 +71,12 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
 
     def _check_y(self, y, going_on, classes):
         """Labels of the labelled rows, and which these are, or None for all."""
-        name, known = self._origin.name, classes
-        if going_on:
-            # Those of several labels are numbers of columns, which y does not hold.
-            known = None if self._several else self.classes_
+        name = self._origin.name
         return check_labels(
             self,
             y,
             self.unlabeled,
-            known,
+            self.classes_ if going_on else classes,
             "To pretrain on rows without labels alone, fit a "
             f"{name.upper()}, and give it as {name}.",
         )

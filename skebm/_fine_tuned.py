@@ -62,10 +62,7 @@ def goes_in_batches(estimator):
 class BaseFineTunedNetwork(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable
 ):
-    """Pretraining, and fine-tuning by backpropagation, whatever the targets are.
-
-    `_origin`, which each estimator has, says what the network is made from.
-    """
+    """Pretraining, and fine-tuning by backpropagation, whatever the targets are."""
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
@@ -124,6 +121,17 @@ class BaseFineTunedNetwork(
         going_on = self.warm_start and self.__sklearn_is_fitted__()
         self._check_solver()
         return self._train(X, y, sample_weight, Call("fit", going_on))
+
+    # What the network is made from; every estimator has one.
+    _origin = None
+
+    def _check_y(self, y, going_on, classes):
+        """What y holds for the rows with a label, and a mask of these, or None."""
+        raise NotImplementedError
+
+    def _targets(self, y, sample_weight, going_on, method, classes):
+        """The :class:`skebm._network_epochs.Targets` of checked labels."""
+        raise NotImplementedError
 
     def _check_solver(self):
         if goes_in_batches(self):

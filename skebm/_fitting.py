@@ -387,8 +387,15 @@ class Fit:
 class Trainable(CallbackSupportMixin, BaseEstimator):
     """An estimator whose fit can be a part of another, and go on from a checkpoint."""
 
+    # The attribute that has the namespace and device of the model.
+    _reference_attribute = "components_"
+
     def _train(self, X, y, sample_weight, call):
         """Fit, in the context of a :class:`Fit`. Every estimator has its own."""
+        raise NotImplementedError
+
+    def _attributes(self, run, *details):
+        """Fitted attributes for what a stage has come to, which may add details."""
         raise NotImplementedError
 
     def _attributes_of_parts(self, parts, seed):

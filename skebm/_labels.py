@@ -72,13 +72,10 @@ def check_labels(estimator, y, unlabeled, known, otherwise):
     `unlabeled` marks rows without a label: see `marked`. `known` are the classes, if
     these are known. `otherwise` says what to do where no row has a label.
     """
-    classes = None if known is None else label_array(estimator, known, "classes")
-    if known is not None and marked(classes, unlabeled).any():
-        raise ValueError(
-            f"unlabeled={unlabeled!r} is among the classes {known!r}: rows without a "
-            "label need a mark that is no class."
-        )
     y = label_array(estimator, y)
+    # Of several labels the classes are numbers of columns, which y does not hold.
+    if known is not None and y.ndim == 1:
+        refuse_marked(label_array(estimator, known, "classes"), unlabeled)
     mark = marked(y, unlabeled)
     if not mark.any():
         return checked_values(y, unlabeled), None
@@ -147,6 +144,15 @@ def is_missing(x):
 def each(condition, y):
     """The condition for each object in an array."""
     return np.array([condition(x) for x in y.flat], dtype=bool).reshape(y.shape)
+
+
+def refuse_marked(classes, unlabeled):
+    """Raise an error if a class is the mark of rows without one."""
+    if marked(classes, unlabeled).any():
+        raise ValueError(
+            f"unlabeled={unlabeled!r} is among the classes {classes}: rows without a "
+            "label need a mark that is no class."
+        )
 
 
 def refuse_partly_marked(mark, unlabeled):

@@ -13,14 +13,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
+from ._posterior import Posterior
 from ._stacking import layer_sizes
-from ._validation import reference
 from .core.backend import namespace
 from .core.machine import Params, copy_params
 from .core.network import unrolled
 from .core.sampling import FINE
 from .core.units import require
-from .dbm import DBM, Posterior
+from .dbm import DBM
 from .dbn import DBN
 
 GIVEN = [HasMethods(["fit", "transform"]), None]
@@ -151,7 +151,7 @@ def unfitted(estimator, name, usual, seed):
 
 def check_like(model, name, X_given, X):
     """Raise an error unless a fitted model is for rows like these."""
-    fitted = getattr(model, reference(model))
+    fitted = getattr(model, model._reference_attribute)
     if not isinstance(fitted, np.ndarray):
         raise ValueError(
             f"{name} was fitted to arrays of {namespace(fitted).__name__}, but "

@@ -10,6 +10,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from ._machine import MachineMixin
 from ._validation import (
     check_hidden,
     check_rows,
@@ -20,8 +21,8 @@ from ._validation import (
 )
 from ._warnings import warn
 from .core import partition, tempering
-from .core.backend import namespace, to_numpy
-from .core.machine import Machine, Params, visible_mean
+from .core.backend import to_numpy
+from .core.machine import visible_mean
 from .core.missing import observed_in, start_at_observed
 from .core.rows import Encoded, by_blocks, float_dtype
 from .core.sampling import (
@@ -50,17 +51,11 @@ def width(log_partition):
     return log_partition.upper - log_partition.lower
 
 
-class BoltzmannMachineMixin:
+class BoltzmannMachineMixin(MachineMixin):
     """Scores, samples and reconstructions.
 
-    `_units` and `_read_params`, which each estimator defines, make the core's machine
-    of its fitted attributes. What goes in is encoded, and what comes out decoded, by
-    the kinds of its units.
+    What goes in is encoded, and what comes out decoded, by the kinds of units.
     """
-
-    # Kinds of units in the place of an estimator's own: those of tied copies, in the
-    # pretraining of a deep machine.
-    _pretrained_as = None
 
     def inverse_transform(self, X):
         """Compute the probabilities that the visible units are 1, given hidden units.
@@ -166,12 +161,12 @@ class BoltzmannMachineMixin:
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=0)
-        machine = self._machine(float_dtype(self._read_params().biases[0]))
+        machine = self._machine()
         draws = self._draws(Purpose.SAMPLE, random_state)
         array, clamped, kind = machine.params.biases[0], None, machine.units[0]
         shape = (n_samples, array.shape[0])
         if init is None:
-            mean = self._training["means"][0]
+            mean = self._data_mean()
             start = independent_layers([kind], [mean], n_samples, draws)[0]
         else:
             start = self._encoded(check_states(init, "init", shape, array), "init")
@@ -209,7 +204,7 @@ class BoltzmannMachineMixin:
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
         X, machine = self._machine_for(X, "impute", missing=True)
         draws = self._draws(Purpose.IMPUTE, random_state)
-        mean = self._training["means"][0]
+        mean = self._data_mean()
 
         def fill(rows):
             burn_in = n_gibbs_steps // 5
@@ -357,7 +352,7 @@ class BoltzmannMachineMixin:
            from Monte Carlo data. Journal of Computational Physics 22, 245-268.
         """
         check_is_fitted(self)
-        machine = self._machine(float_dtype(self._read_params().biases[0]))
+        machine = self._machine()
         side = partition.smaller_side(machine)
         few = side.n_states <= partition.MAX_EXACT_STATES
         if method == "exact" and math.inf > side.n_states and not few:
@@ -395,7 +390,7 @@ class BoltzmannMachineMixin:
         return self._kept(name, partial(self._anneal, machine, n_betas, n_runs))
 
     def _anneal(self, machine, n_betas, n_runs):
-        mean = self._training["means"][0]
+        mean = self._data_mean()
         base = tempering.base_biases(machine.units, machine.params, mean)
         draws = stream(self._seed, Purpose.PARTITION, mean)
         chains = self._read_chains()
@@ -424,19 +419,3 @@ class BoltzmannMachineMixin:
         kind = self._visible_kind()
         X = check_rows(self, X, method=method, kind=kind, missing=missing)
         return Encoded(X, kind), self._machine(float_dtype(X))
-
-    def _kinds(self, n_layers):
-        """Kinds of units, one for each of so many layers."""
-        return self._pretrained_as or self._units(n_layers)
-
-    def _visible_kind(self):
-        """The kind of the visible units, whose border rows have to cross."""
-        return self._kinds(2)[0]
-
-    def _machine(self, dtype):
-        params = self._read_params()
-        xp = namespace(params.biases[0])
-        cast = (
-            tuple(xp.astype(x, dtype, copy=False) for x in group) for group in params
-        )
-        return Machine(self._kinds(len(params.biases)), Params(*cast))

@@ -83,9 +83,10 @@ class LayerByLayer(StackEpochs):
 class WakeSleep(StackEpochs):
     """Contrastive wake-sleep; `weights` are those of the rows, with a mean of 1."""
 
-    def __init__(self, estimator, rates, run, rows, seed, weights):
+    def __init__(self, estimator, rates, run, rows, weights, settings):
+        seed = settings.seed
         super().__init__(estimator, rates, run, rows, seed)
-        self.weights, self.settings = weights, estimator._up_down_settings(seed)
+        self.weights, self.settings = weights, settings
         self.rows = Encoded(rows, run.rbms[0]._visible_kind())
         watched = watch(*rows.shape, stream(seed, Purpose.MONITOR, weights))
         self.watched_rows = take_rows(rows, watched.rows, weights.dtype)

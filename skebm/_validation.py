@@ -34,7 +34,7 @@ def check_rows(estimator, X, *, method, kind, new=False, missing=False):
     else:
         refuse_without_dispatch(estimator)
         check_same_namespace(
-            X, estimator, attribute=reference(estimator), method=method
+            X, estimator, attribute=estimator._reference_attribute, method=method
         )
         _check_feature_names(estimator, X, reset=False)
     checked = check_array(
@@ -68,14 +68,9 @@ def as_numbers(X):
     return X
 
 
-def reference(estimator):
-    """Name of the attribute that has the namespace and device of the model."""
-    return getattr(estimator, "_reference_attribute", "components_")
-
-
 def refuse_without_dispatch(estimator):
     """Raise an error where a model of other than NumPy's arrays would meet NumPy's."""
-    fitted = getattr(estimator, reference(estimator))
+    fitted = getattr(estimator, estimator._reference_attribute)
     if not isinstance(fitted, np.ndarray) and not get_config()["array_api_dispatch"]:
         raise ValueError(
             f"This {type(estimator).__name__} was fitted to arrays of "
@@ -168,7 +163,10 @@ def check_hidden(estimator, H):
     """Values of the hidden units, with as many columns as the estimator has outputs."""
     refuse_without_dispatch(estimator)
     check_same_namespace(
-        H, estimator, attribute=reference(estimator), method="inverse_transform"
+        H,
+        estimator,
+        attribute=estimator._reference_attribute,
+        method="inverse_transform",
     )
     H = as_numbers(check_array(H, accept_sparse="csr", dtype="numeric", input_name="X"))
     refuse_nan(estimator, H, "inverse_transform", missing=False)

@@ -1,84 +1,24 @@
 """Deep Boltzmann machines."""
 
 from numbers import Integral, Real
-from typing import NamedTuple
 
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseBoltzmannMachine
 from ._fitting import Call
 from ._layers import LayeredTransformerMixin, side_by_side
+from ._posterior import MeanField, Posterior
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
-from ._warnings import warn
 from .core.backend import namespace
 from .core.machine import ODD, Params, energy
 from .core.pretraining import composed, doubled
 from .core.rows import blocks, by_blocks, float_dtype, take_rows
-from .core.sampling import FINE, Inference, mean_field
+from .core.sampling import FINE, Inference
 from .core.units import Bernoulli
 from .rbm import BernoulliRBM
-
-
-class MeanField(NamedTuple):
-    """What mean field found for some rows.
-
-    Attributes
-    ----------
-    layers : list of ndarray of shape (n_samples, n_units)
-        Probabilities of the hidden units, layer by layer from below.
-    n_iter : int
-        Largest number of iterations that a row took.
-    change : float
-        Largest change of a probability in the last iteration.
-    converged : bool
-        Whether it was within the tolerance.
-    """
-
-    layers: list
-    n_iter: int
-    change: float
-    converged: bool
-
-
-class Posterior:
-    """Layers of the posterior side by side, for one block of rows after the other.
-
-    It remembers the most steps that a row took, and the largest last change.
-
-    Parameters
-    ----------
-    machine : Machine
-        The core's machine.
-    chosen : slice
-        Which of its layers, where 0 is the visible one.
-    rule : Inference
-        How far mean field goes.
-    """
-
-    def __init__(self, machine, chosen, rule):
-        self.machine, self.chosen, self.rule = machine, chosen, rule
-        self.n_steps, self.change = 0, 0.0
-
-    def __call__(self, visible):
-        found = mean_field(self.machine, visible, self.rule)
-        self.n_steps = max(self.n_steps, found.n_steps)
-        self.change = max(self.change, found.change)
-        return namespace(visible).concat(found.layers[self.chosen], axis=1)
-
-    def warn(self):
-        """Warn if mean field did not converge for some of the rows so far."""
-        if self.change > self.rule.tol:
-            warn(
-                f"Mean field did not converge for all rows: after "
-                f"{self.rule.max_steps} iterations probabilities still change by "
-                f"{self.change:.2g}, and the tolerance is {self.rule.tol:g}. "
-                "DBM.mean_field goes further, with more max_iter.",
-                ConvergenceWarning,
-            )
 
 
 class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
@@ -404,7 +344,7 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         fit_layers(fit, fit.call.parts(rbms), X, sample_weight)
 
     def _composed(self, parts):
-        return composed([rbm._read_params() for rbm in parts]) if parts else None
+        return composed([rbm._read_params() for rbm in parts])
 
     def mean_field(self, X, *, max_iter=FINE.max_steps, tol=FINE.tol):
         """Approximate the posterior of the hidden units, given the rows.

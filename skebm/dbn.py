@@ -250,7 +250,7 @@ class DBN(
                 fit_layers(fit, rbms, rows, sample_weight)
                 run = call.carried() or Run(fit.parts)
                 rates = [self.up_down_learning_rate] * self.up_down_iter
-                stage = WakeSleep(self, rates, run, rows, seed, weights)
+                stage = WakeSleep(self, rates, run, rows, weights, self._settings(seed))
                 fit.train(stage, "wake-sleep")
             fit.end()
         return self
@@ -263,9 +263,9 @@ class DBN(
             run = Run(rbms, untied, self._up_down_history, n_passes)
         if run.generative is None:
             return LayerByLayer(self, rates, run, rows, seed, sample_weight)
-        return WakeSleep(self, rates, run, rows, seed, weights)
+        return WakeSleep(self, rates, run, rows, weights, self._settings(seed))
 
-    def _up_down_settings(self, seed):
+    def _settings(self, seed):
         return wake_sleep.UpDown(
             self.up_down_gibbs_steps, self.batch_size, self.shuffle, seed
         )
@@ -411,7 +411,7 @@ class DBN(
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
         X, stack = self._stack_for(X, "impute", missing=True)
-        mean, kind = self.rbms_[0]._training["means"][0], stack.visible_kind
+        mean, kind = self.rbms_[0]._data_mean(), stack.visible_kind
         draws = stream(draw_seed(random_state), Purpose.IMPUTE, self.components_)
 
         def fill(rows):

@@ -24,8 +24,8 @@ def _without_bias(params, rows):
 def _centred(values, weights):
     """Targets that the dtype of the weights can hold, and what was taken off them.
 
-    That is the means of those that are too far from 0, and 0 for others, which stay as
-    they are; it is None if all are such. Rows of weight zero count for nothing.
+    That is their means, if any is too far from 0 for that dtype; else it is None, and
+    they stay as they are. Rows of weight zero count for nothing.
     """
     counted, limits = weights > 0, np.finfo(weights.dtype)
     values, offset = np.where(counted[:, None], values, 0.0), None
@@ -34,10 +34,9 @@ def _centred(values, weights):
         with np.errstate(over="ignore"):  # of which the check below tells
             mean = np.average(values, axis=0, weights=shares)
             spread = np.average(np.abs(values - mean), axis=0, weights=shares)
-        far = limits.eps * np.abs(mean) > ROUNDING * spread
-        if far.any():
-            offset = np.where(far, mean, 0.0)
-            values = np.where(counted[:, None], values - offset, 0.0)
+        if (limits.eps * np.abs(mean) > ROUNDING * spread).any():
+            offset = mean
+            values[counted] -= offset
     most = np.abs(values).max()
     if most > limits.max:
         raise ValueError(

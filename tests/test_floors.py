@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import skebm
+from skebm._fitting import Trainable
+from skebm._machine import MachineMixin
 
 ROOT = Path(skebm.__file__).parent
 
@@ -34,21 +36,24 @@ FLOORS = {
     "_validation": 7,
     "_callbacks": 7,
     "_labels": 7,
+    "_machine": 7,
     "_queries": 8,
     "_layers": 8,
+    "_posterior": 5,
     "_fitting": 9,
     "_machine_epochs": 10,
     "_network_epochs": 10,
     "_base": 11,
-    "rbm": 12,
-    "_stacking": 13,
-    "_stack_epochs": 14,
-    "dbn": 15,
-    "dbm": 15,
-    "_origins": 16,
-    "_fine_tuned": 17,
-    "_classifier": 18,
-    "supervised": 19,
+    "_restricted": 12,
+    "rbm": 13,
+    "_stacking": 14,
+    "_stack_epochs": 15,
+    "dbn": 16,
+    "dbm": 16,
+    "_origins": 17,
+    "_fine_tuned": 18,
+    "_classifier": 19,
+    "supervised": 20,
 }
 
 
@@ -91,6 +96,27 @@ def test_the_core_knows_no_estimator():
                     assert not outside or name == "core.backend", (
                         f"{name}: {node.module}"
                     )
+
+
+# Private names of scikit-learn's and Python's that the package uses.
+OF_OTHERS = {
+    "_getframe",
+    "_init_callback_context",
+    "_n_features_out",
+    "_parameter_constraints",
+    "_replace",
+}
+
+
+def test_modules_reach_for_no_private_names_but_declared_ones():
+    """What estimators are asked for is declared once, for all of them."""
+    declared = {*vars(MachineMixin), *vars(Trainable), "_log_z", "_seed", *OF_OTHERS}
+    for name, path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):
+                owner = ast.unparse(node.value)
+                own = owner in {"self", "cls", "super()"}
+                assert own or node.attr in declared, f"{name}: {owner}.{node.attr}"
 
 
 def test_the_page_about_the_architecture_names_every_file():

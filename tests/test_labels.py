@@ -210,6 +210,17 @@ def test_rows_without_any_of_several_labels(mark, unlabeled):
         model.partial_fit(X, marked)
 
 
+def test_a_mark_of_several_labels_may_be_the_number_of_a_column():
+    X, _ = data()
+    Y = several(X)
+    Y[40:] = 2
+    model = unfitted(unlabeled=2).partial_fit(X, Y, classes=[0, 1, 2])
+    model.partial_fit(X, Y)
+    one = unfitted(rbm=None, dbn=model.dbn_)
+    one.partial_fit(X[:40], Y[:40], classes=[0, 1, 2]).partial_fit(X[:40], Y[:40])
+    assert_same_model(one, model)
+
+
 @pytest.mark.parametrize("missing", ["nan", "None", "NA"])
 @pytest.mark.parametrize("dtype", ["string", "Int64", "category", "boolean", "object"])
 def test_missing_labels_of_pandas(dtype, missing):
@@ -222,8 +233,9 @@ def test_missing_labels_of_pandas(dtype, missing):
     assert_array_equal(model.classes_, np.unique(names))
     start = unfitted(rbm=None, dbn=model.dbn_)
     assert_same_model(start.fit(X[::3], y.to_numpy()[::3].tolist()), model)
-    with pytest.raises(ValueError, match=r"set unlabeled=np\.nan"):
-        unfitted().fit(X, y)
+    for other in (None, "?", -1):
+        with pytest.raises(ValueError, match=r"set unlabeled=np\.nan"):
+            unfitted(unlabeled=other).fit(X, y)
 
 
 def test_missing_labels_of_polars():

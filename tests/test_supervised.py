@@ -745,6 +745,7 @@ def test_targets_of_weight_zero_count_for_nothing(scale):
         for targets in (y, wrong)
     )
     assert_same_model(one, other)
+    assert_allclose(one.intercepts_[-1], y[50:].mean(), rtol=0, atol=1.0)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])

@@ -132,7 +132,7 @@ class PersistentChains(NamedTuple):
         return chains
 
     def companions(self, chains):
-        """The other chains, or None: there are none."""
+        """What is to be saved of the other chains: there are none."""
         return None
 
     def joined(self, samples, companions):
@@ -210,18 +210,18 @@ class ParallelTempering(NamedTuple):
         return [x if x is None else x[:n, ...] for x in chains.layers]
 
     def companions(self, chains):
-        """The other chains, and the inverse temperatures of all."""
+        """What is to be saved of the other chains, and the inverse temperatures."""
         n = chains.n_chains
         others = [x if x is None else x[n:, ...] for x in chains.layers]
-        return chains._replace(layers=others)
+        return {"layers": others, "betas": list(chains.betas)}
 
     def joined(self, samples, companions):
         """The chains, from those of the machine and the others; None without others."""
         if companions is None:
             return None
-        pairs = zip(samples, companions.layers, strict=True)
+        pairs = zip(samples, companions["layers"], strict=True)
         layers = [x if x is None else namespace(x).concat([x, y]) for x, y in pairs]
-        return companions._replace(layers=layers)
+        return Tempered(layers, tuple(companions["betas"]))
 
     def n_rows(self, chains):
         """Rows of which a Gibbs step is taken."""

@@ -1,0 +1,135 @@
+"""What every restricted Boltzmann machine has, whatever its visible units."""
+
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
+
+from ._base import BaseBoltzmannMachine
+from .core.machine import ODD, Params, free_energy, pseudo_log_likelihood, to_means
+from .core.missing import expected
+from .core.rows import by_blocks, float_dtype, has_nan
+from .core.sampling import gibbs
+from .core.streams import Purpose, stream
+
+
+class BaseRBM(BaseBoltzmannMachine):
+    """One hidden layer: its posterior is exact, and a row's chain is its own.
+
+    A subclass is a face: its signature and docstring, and `_units`.
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        **BaseBoltzmannMachine._parameter_constraints,
+    }
+
+    def transform(self, X):
+        """Compute the probabilities that the hidden units are 1, given the rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units. Entries of a dense array that are NaN are replaced
+            by their mean-field expectation: they and the hidden units are updated in
+            turn, each by its mean given the others.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_components)
+            ``P(h = 1 | v = X)``.
+        """
+        X, machine = self._machine_for(X, "transform", missing=True)
+        missing, mean = has_nan(X), self._data_mean()
+
+        def up(v):
+            v = expected(machine, v, mean) if missing else v
+            return machine.units[1].decode(to_means(machine, [v, None], ODD)[1])
+
+        return by_blocks(up, X, float_dtype(X))
+
+    def gibbs(self, v):
+        """One step of Gibbs sampling: hidden units given `v`, visible units given them.
+
+        Parameters
+        ----------
+        v : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible units to start from.
+
+        Returns
+        -------
+        v_new : ndarray of shape (n_samples, n_features)
+            Visible units, 0 or 1, after the step. Each call draws new random numbers,
+            so that repeated calls make a Markov chain.
+        """
+        v, machine = self._machine_for(v, "gibbs")
+        self._n_gibbs_calls += 1
+        array = machine.params.biases[0]
+        draws = stream(self._seed, Purpose.GIBBS, array, self._n_gibbs_calls)
+
+        def step(x):
+            return machine.units[0].decode(gibbs(machine, [x, None], 1, draws)[0])
+
+        return by_blocks(step, v, float_dtype(v))
+
+    def free_energy(self, X):
+        """Free energy of each row, in nats: -log of its unnormalised probability.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+
+        Returns
+        -------
+        free_energy : ndarray of shape (n_samples,)
+            ``F(v) = -log sum_h exp(-E(v, h))``.
+        """
+        X, machine = self._machine_for(X, "free_energy")
+        return by_blocks(lambda v: free_energy(machine, [v, None]), X, float_dtype(X))
+
+    def pseudo_log_likelihood(self, X):
+        """Pseudo-log-likelihood of each row, in nats, exact over all features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+
+        Returns
+        -------
+        pseudo_log_likelihood : ndarray of shape (n_samples,)
+            ``sum_i log p(v_i | all other v_j)``, without any random choice.
+
+        References
+        ----------
+        .. [1] Besag, J. (1975). Statistical analysis of non-lattice data. The
+           Statistician 24, 179-195.
+        """
+        X, machine = self._machine_for(X, "pseudo_log_likelihood")
+        return by_blocks(lambda v: pseudo_log_likelihood(machine, v), X, float_dtype(X))
+
+    def _hidden_sizes(self):
+        return (self.n_components,)
+
+    def _read_params(self):
+        return Params(
+            (self.components_.T,), (self.intercept_visible_, self.intercept_hidden_)
+        )
+
+    def _from_params(self, params):
+        visible, hidden = params.biases
+        return {
+            "components_": params.weights[0].T,
+            "intercept_visible_": visible,
+            "intercept_hidden_": hidden,
+        }
+
+    def _read_chains(self):
+        return [None, self.h_samples_]
+
+    def _from_chains(self, chains):
+        return {"h_samples_": chains[1]}
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
