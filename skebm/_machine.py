@@ -84,6 +84,7 @@ class MachineMixin:
         )
         return Machine(self._kinds(len(params.biases)), Params(*cast))
 
-    def _data_mean(self):
-        """Mean of the visible units over the rows of all fits, (n_features,)."""
-        return self._training["means"][0]
+    def _data_mean(self, dtype=None):
+        """Mean of the visible units over the rows of all fits, (n_units,)."""
+        mean = self._training["means"][0]
+        return namespace(mean).astype(mean, dtype or mean.dtype, copy=False)

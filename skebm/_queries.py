@@ -51,7 +51,35 @@ def width(log_partition):
     return log_partition.upper - log_partition.lower
 
 
-class BoltzmannMachineMixin(MachineMixin):
+class LikelihoodMixin:
+    """`score` for what has `score_samples`."""
+
+    def score(self, X, y=None, sample_weight=None):
+        """Mean log-likelihood of the rows, or of its lower bounds, in nats.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        y : Ignored
+            Not used, present for consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. A row of weight 2 counts as the row twice.
+
+        Returns
+        -------
+        log_likelihood : float
+            Weighted mean of :meth:`score_samples`; larger is better.
+
+        Raises
+        ------
+        ValueError
+            If a weight is negative or not finite, or if all are zero.
+        """
+        return weighted_mean(self.score_samples(X), sample_weight)
+
+
+class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
     """Scores, samples and reconstructions.
 
     What goes in is encoded, and what comes out decoded, by the kinds of units.
@@ -204,7 +232,7 @@ class BoltzmannMachineMixin(MachineMixin):
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
         X, machine = self._machine_for(X, "impute", missing=True)
         draws = self._draws(Purpose.IMPUTE, random_state)
-        mean = self._data_mean()
+        mean = self._data_mean(float_dtype(X))
 
         def fill(rows):
             burn_in = n_gibbs_steps // 5
@@ -256,30 +284,6 @@ class BoltzmannMachineMixin(MachineMixin):
         _, known = self._known_log_partitions()
         best = min(known.values(), key=width, default=None)
         return (self.log_partition() if best is None else best).value
-
-    def score(self, X, y=None, sample_weight=None):
-        """Mean log-likelihood of the rows, in nats.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score.
-        y : Ignored
-            Not used, present for consistency.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. A row of weight 2 counts as the row twice.
-
-        Returns
-        -------
-        log_likelihood : float
-            Weighted mean of :meth:`score_samples`; larger is better.
-
-        Raises
-        ------
-        ValueError
-            If a weight is negative or not finite, or if all are zero.
-        """
-        return weighted_mean(self.score_samples(X), sample_weight)
 
     @validate_params(
         {

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._fitting import Call, Fit, Trainable
 from ._layers import LayeredTransformerMixin
 from ._machine_epochs import joined_histories
+from ._queries import LikelihoodMixin
 from ._stack_epochs import LayerByLayer, Run, WakeSleep, stack_of
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import (
@@ -22,7 +23,6 @@ from ._validation import (
     check_values,
     check_weights,
     draw_seed,
-    weighted_mean,
 )
 from .core import stack as belief
 from .core import wake_sleep
@@ -33,6 +33,7 @@ from .rbm import BernoulliRBM
 
 
 class DBN(
+    LikelihoodMixin,
     LayeredTransformerMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -411,7 +412,7 @@ class DBN(
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
         X, stack = self._stack_for(X, "impute", missing=True)
-        mean, kind = self.rbms_[0]._data_mean(), stack.visible_kind
+        mean, kind = self.rbms_[0]._data_mean(float_dtype(X)), stack.visible_kind
         draws = stream(draw_seed(random_state), Purpose.IMPUTE, self.components_)
 
         def fill(rows):
@@ -461,30 +462,6 @@ class DBN(
             lambda v: belief.bound(stack, v, numbers), Encoded(X, kind), float_dtype(X)
         )
         return value - self.rbms_[-1]._log_z() + kind.log_jacobian
-
-    def score(self, X, y=None, sample_weight=None):
-        """Mean of the lower bounds of the rows' log-likelihoods, in nats.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score.
-        y : Ignored
-            Not used, present for consistency.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. A row of weight 2 counts as the row twice.
-
-        Returns
-        -------
-        log_likelihood : float
-            Weighted mean of :meth:`score_samples`; larger is better.
-
-        Raises
-        ------
-        ValueError
-            If a weight is negative or not finite, or if all are zero.
-        """
-        return weighted_mean(self.score_samples(X), sample_weight)
 
     def log_partition(self, method="auto", **options):
         """Logarithm of the partition function Z of the top machine, in nats.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import clone, config_context
 from sklearn.utils import estimator_checks, get_tags
+from sklearn.utils._array_api import move_estimator_to
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from skebm import (
@@ -144,3 +145,28 @@ def test_arrays_stay_on_their_device(estimator):
         ):
             assert rows.device == X.device
         estimator.log_partition("ais", n_betas=100)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        BernoulliRBM(3, algorithm="pt", momentum=0.5),
+        DBM((3, 2), algorithm="pt", momentum=0.5),
+        DBN((3, 2), up_down_iter=1),
+    ],
+    ids=str,
+)
+def test_all_arrays_move_between_namespaces(estimator):
+    """Also those that training goes on from, and the parts of a stack."""
+    xp = pytest.importorskip("array_api_strict")
+    pytest.importorskip("scipy", "1.14")
+    X = np.random.default_rng(0).integers(0, 2, (60, 6)).astype("float32")
+    estimator = clone(estimator).set_params(random_state=0).fit(X)
+    if isinstance(estimator, DBN):
+        estimator.generative_components_ = None  # go on with the machines
+    with config_context(array_api_dispatch=True):
+        moved = move_estimator_to(estimator, xp, xp.Device("CPU_DEVICE"))
+        for model, rows in ((estimator, X), (moved, xp.asarray(X))):
+            model.partial_fit(rows)
+        found = np.asarray(moved.transform(xp.asarray(X)))
+    np.testing.assert_allclose(found, estimator.transform(X), rtol=1e-4)

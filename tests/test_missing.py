@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skebm import BernoulliRBM
+from skebm import DBM, DBN, BernoulliRBM
 from skebm.core import algorithms, missing, training
 from skebm.core.streams import Purpose, stream
 
@@ -283,6 +284,18 @@ def test_dtype_of_the_features_of_gaps(rng):
     X = rng.uniform(size=(9, 4))
     rbm = BernoulliRBM(3, random_state=0).fit(X)
     assert rbm.transform(with_gaps(X).astype(np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("model", [BernoulliRBM(3), DBM((3, 2)), DBN((3, 2))], ids=str)
+def test_filled_rows_have_the_dtype_of_the_rows(model):
+    X = np.random.default_rng(0).integers(0, 2, (40, 5)).astype(np.float64)
+    model = clone(model).fit(X)
+    for dtype in (np.float32, np.float64):
+        rows = with_gaps(X).astype(dtype)
+        filled = model.impute(rows, n_gibbs_steps=2)
+        assert filled.dtype == dtype
+        known = ~np.isnan(rows)
+        assert_array_equal(filled[known], rows[known])
 
 
 def test_rows_without_gaps_after_rows_with_gaps(rng):
