@@ -210,7 +210,7 @@ def test_estimator_goes_on_with_its_temperatures():
     assert_array_equal(other.components_, rbm.components_)
     assert_array_equal(other.h_samples_, rbm.h_samples_)
     others = rbm._training["companions"]
-    assert others.layers[1].shape == (20 * (len(others.betas) - 1), 3)
+    assert others["layers"][1].shape == (20 * (len(others["betas"]) - 1), 3)
     rbm.set_params(algorithm="pcd").partial_fit(X)
     assert rbm._training["companions"] is None
     rbm.set_params(algorithm="pt", n_chains=5).partial_fit(X)
