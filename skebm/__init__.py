@@ -1,6 +1,7 @@
 """Boltzmann machines with the interface of scikit-learn."""
 
-from ._callbacks import Checkpoint, HistoryMonitor
+from ._callbacks import HistoryMonitor
+from ._checkpoint import Checkpoint
 from .dbm import DBM
 from .dbn import DBN
 from .rbm import BernoulliRBM

@@ -10,9 +10,10 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._fitting import Call, Fit, Trainable
+from ._fitting import Fit, Trainable
 from ._machine_epochs import MachineEpochs, Run
 from ._queries import BoltzmannMachineMixin
+from ._resuming import Call
 from ._validation import check_rows, check_weights, refuse_empty_columns
 from .core import algorithms, optimise, training
 from .core.early_stopping import Progress, Rule, hold_out, weights_left

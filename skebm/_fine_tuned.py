@@ -21,9 +21,10 @@ from sklearn.utils.validation import (
 )
 
 from ._base import SCHEDULES
-from ._fitting import Call, Fit, Trainable
+from ._fitting import Fit, Trainable
 from ._network_epochs import Descent, Minimisation, Run
 from ._origins import check_like
+from ._resuming import Call
 from ._stacking import (
     HIDDEN_LAYER_SIZES,
     computed,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn import clone
 from sklearn.utils._param_validation import Interval
 
-from ._callbacks import Checkpoint
+from ._checkpoint import Checkpoint
 from ._validation import draw_seed
 from .core.backend import zeros
 from .core.rows import Encoded, Subset, by_blocks, float_dtype

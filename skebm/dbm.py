@@ -7,9 +7,9 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseBoltzmannMachine
-from ._fitting import Call
 from ._layers import LayeredTransformerMixin, side_by_side
 from ._posterior import MeanField, Posterior
+from ._resuming import Call
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
 from .core.backend import namespace

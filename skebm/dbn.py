@@ -11,10 +11,11 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._fitting import Call, Fit, Trainable
+from ._fitting import Fit, Trainable
 from ._layers import LayeredTransformerMixin
 from ._machine_epochs import joined_histories
 from ._queries import LikelihoodMixin
+from ._resuming import Call
 from ._stack_epochs import LayerByLayer, Run, WakeSleep, stack_of
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import (

@@ -1,0 +1,280 @@
+"""Checkpoints: a callback by which a fit is saved while it goes on, and resumed."""
+
+import copy
+import hashlib
+import io
+import os
+import pickle
+import uuid
+from numbers import Integral
+from pathlib import Path
+
+from sklearn.utils import check_scalar
+
+from ._warnings import warn
+
+# The first line of a checkpoint; the second one is the digest of what follows.
+MAGIC = b"skebm checkpoint 2\n"
+
+# What scikit-learn hangs on an estimator for the time of a fit.
+TEMPORARY = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
+
+
+class Checkpoint:
+    """Callback that saves a fit while it goes on, and resumes it.
+
+    Of a stack, of a deep machine or of what is fine-tuned, it saves the whole fit, with
+    the layer that is under way. A file is never seen half written: a new one is written
+    beside it, forced to disk, and renamed. A fit that was killed and is resumed ends
+    with the same numbers, bit for bit, as one that was not.
+
+    The first checkpoint is written before the first epoch. A file that is there already
+    is an error, as it belongs to another fit; :meth:`resume` goes on with that. So is
+    one that cannot be written. Later on, that is a warning, and the fit goes on.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to write. In a grid search, the fits of its candidates each have a file of
+        their own, with a number added to the name, and the last one has this name.
+    every : int, default=1
+        Number of epochs between checkpoints, over all layers.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_digits
+    >>> from skebm import BernoulliRBM, Checkpoint
+    >>> X = load_digits().data > 7
+    >>> rbm = BernoulliRBM(16, n_iter=5, random_state=0)
+    >>> with TemporaryDirectory() as folder:
+    ...     checkpoint = Checkpoint(folder + "/rbm.checkpoint", every=2)
+    ...     rbm = rbm.set_callbacks(checkpoint).fit(X)
+    ...     n_saved = checkpoint.load().n_iter_
+    ...     resumed = checkpoint.resume(X)  # as after an interruption
+    >>> n_saved, resumed.n_iter_
+    (4, 5)
+    """
+
+    def __init__(self, path, *, every=1):
+        self.path = Path(path)
+        if "\0" in str(path) or not self.path.name:
+            raise ValueError(f"path must be that of a file, got {str(path)!r}.")
+        self.every = check_scalar(every, "every", Integral, min_val=1)
+
+    def setup(self, estimator, context):
+        """Refuse what cannot be resumed, and a folder that is not there."""
+        if not hasattr(estimator, "_resume_fit"):
+            raise TypeError(
+                "Checkpoint is for the estimators of skebm, but "
+                f"{type(estimator).__name__} is none: set it on the one within."
+            )
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(
+                f"The folder of the checkpoint {str(self.path)!r} does not exist: "
+                "make it first."
+            )
+        if self.path.is_dir():
+            raise IsADirectoryError(
+                f"The path of the checkpoint, {str(self.path)!r}, is a folder: give "
+                "that of a file in it."
+            )
+
+    def teardown(self, estimator, context):
+        """Nothing is left to do after the fit."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Nothing is to be done: the fit itself asks for a writer."""
+
+    def on_fit_task_end(self, estimator, context):
+        """Nothing is to be done: the fit itself asks for a writer."""
+
+    def writer(self, context, call):
+        """What writes the checkpoints of one fit."""
+        name = self.path.name
+        while context.parent is not None:
+            if not context.parent.sequential_subtasks:
+                name = f"{name}.{context.task_id}"
+            context = context.parent
+        path = self.path.with_name(name)
+        return Writer(path, self.every, call.going_on, call.unfinished is not None)
+
+    def load(self):
+        """The estimator as of the last checkpoint.
+
+        Only open files that you trust: they are pickles, which can run any code.
+
+        Returns
+        -------
+        estimator : object
+            The estimator, without callbacks. It is fitted as far as the fit had come:
+            not at all, if that was before the first epoch, or in a part whose features
+            are not yet its own.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no checkpoint yet.
+        ValueError
+            If the file is no checkpoint, or is damaged.
+        """
+        return read_checkpoint(self.path)
+
+    def resume(self, X, y=None, sample_weight=None, callbacks=()):
+        """Go on from the last checkpoint to the end of the fit.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows that were given to `fit`; the container may be another.
+        y : array-like, default=None
+            What was given to `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What was given to `fit`.
+        callbacks : sequence of callbacks, default=()
+            Further callbacks; checkpoints go on in any case.
+
+        Returns
+        -------
+        estimator : object
+            The fitted estimator, the same as if the fit had not been interrupted.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no checkpoint yet.
+        ValueError
+            If the file is no checkpoint of a fit, or is damaged, or X, y or the weights
+            are others.
+        """
+        estimator = self.load()
+        if not hasattr(estimator, "_unfinished"):
+            raise ValueError(
+                f"The checkpoint {str(self.path)!r} is of partial_fit, which has "
+                "nothing to resume: go on with partial_fit of what load() returns."
+            )
+        return estimator.set_callbacks(self, *callbacks)._resume_fit(
+            X, y, sample_weight
+        )
+
+
+class Writer:
+    """The checkpoints of one fit.
+
+    A file that is there may be replaced where the fit is `going_on` with an estimator
+    that was fitted before, or `resumed` from that very file.
+    """
+
+    def __init__(self, path, every, going_on, resumed):
+        self.path, self.every, self.n_epochs = path, every, 0
+        self.may_replace, self.resumed, self.n_written = going_on, resumed, 0
+
+    def begin(self, so_far):
+        """Write the first checkpoint, or raise an error that says why that fails."""
+        if self.resumed:
+            for left in self.path.parent.glob(f"{self.path.name}.*.part"):
+                left.unlink(missing_ok=True)
+            return
+        if not self.may_replace and self.path.exists():
+            self._refuse()
+        try:
+            write_checkpoint(self.path, so_far(), new=not self.may_replace)
+        except FileExistsError:  # another fit was faster
+            self._refuse()
+
+    def _refuse(self):
+        raise FileExistsError(
+            f"There is a checkpoint {str(self.path)!r} already, of another fit. Go on "
+            f"with that by Checkpoint({str(self.path)!r}).resume, or delete it, or "
+            "give another path."
+        ) from None
+
+    def offer(self, so_far):
+        """Write one, after an epoch, if it is time."""
+        self.n_epochs += 1
+        if self.n_epochs % self.every:
+            return
+        try:
+            write_checkpoint(self.path, so_far())
+            self.n_written += 1
+        except OSError as error:
+            warn(
+                f"The checkpoint {str(self.path)!r} could not be written: {error}. The "
+                "fit goes on, and the checkpoint before this one is left."
+            )
+
+    def give_up(self):
+        """Leave no file of a fit that failed before there was anything to save."""
+        if self.n_written == 0 and not (self.may_replace or self.resumed):
+            self.path.unlink(missing_ok=True)
+
+
+def without_callbacks(estimator):
+    """A shallow copy of an estimator, without what scikit-learn hangs on it."""
+    estimator = copy.copy(estimator).set_callbacks()
+    for name in TEMPORARY:
+        vars(estimator).pop(name, None)
+    return estimator
+
+
+def write_checkpoint(path, estimator, new=False):
+    """Write the estimator to `path`, in one step as seen from outside.
+
+    With `new`, a file that is there already is an error.
+    """
+    payload = pickle.dumps(estimator, protocol=pickle.HIGHEST_PROTOCOL)
+    digest = hashlib.sha256(payload).hexdigest().encode() + b"\n"
+    # A new name, so that no link that someone has put there is followed.
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with open(beside, "xb") as file:
+            file.writelines([MAGIC, digest, payload])
+            file.flush()
+            os.fsync(file.fileno())
+        rename(beside, path, new)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # the renaming, too, is to survive a power cut
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def rename(beside, path, new):
+    """Give a file its name; with `new`, only if there is none of that name."""
+    if new:
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            raise
+        except OSError:  # there are file systems without links
+            path.touch(exist_ok=False)
+        else:
+            beside.unlink()
+            return
+    os.replace(beside, path)
+
+
+def read_checkpoint(path):
+    """The estimator in a checkpoint."""
+    file = io.BytesIO(path.read_bytes())
+    if not file.getbuffer().nbytes:
+        raise ValueError(
+            f"The checkpoint {str(path)!r} is empty: its fit was killed before the "
+            "first one was written. Delete it, and fit anew."
+        )
+    if file.readline() != MAGIC:
+        raise ValueError(
+            f"{str(path)!r} is not a checkpoint of this version of skebm. Give the "
+            "path of a file that Checkpoint wrote."
+        )
+    digest, payload = file.readline().strip(), file.read()
+    if hashlib.sha256(payload).hexdigest().encode() != digest:
+        raise ValueError(
+            f"The checkpoint {str(path)!r} is damaged: it is cut off or was changed. "
+            "Fit anew, or use a copy of an earlier checkpoint."
+        )
+    return pickle.loads(payload)

@@ -1,0 +1,82 @@
+"""How a fit comes about: anew, from where one ended, or from where one was killed."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from ._validation import draw_seed
+from .core.backend import namespace, to_numpy
+from .core.rows import blocks, float_dtype, take_rows
+
+
+class Unfinished(NamedTuple):
+    """What a fit needs to go on, besides the data, of which it knows a fingerprint.
+
+    `parts` are the estimators that it has trained so far, the last of which may be
+    unfinished itself; `run` is what its own epochs carry, or None before these.
+    """
+
+    going_on: bool
+    seed: int
+    double: bool
+    fingerprint: str | None
+    parts: list
+    run: object
+
+
+class Call(NamedTuple):
+    """How a fit comes about.
+
+    `going_on` says whether it starts from the fitted attributes. `outer` is the fit
+    that it is a part of, `unfinished` what there is of it already. `classes` are those
+    given to partial_fit.
+    """
+
+    method: str
+    going_on: bool = False
+    outer: object = None
+    unfinished: Unfinished | None = None
+    classes: object = None
+
+    def seed(self, estimator):
+        """The seed of all random streams of the fit."""
+        if self.unfinished is not None:
+            return self.unfinished.seed
+        return estimator._seed if self.going_on else draw_seed(estimator.random_state)
+
+    def rows(self, X):
+        """The rows in the precision that the fit began with."""
+        if self.unfinished is None or self.unfinished.double == is_double(X):
+            return X
+        xp = np if sparse.issparse(X) else namespace(X)
+        dtype = xp.float64 if self.unfinished.double else xp.float32
+        return X.astype(dtype) if sparse.issparse(X) else xp.astype(X, dtype)
+
+    def parts(self, new):
+        """The parts: those that there are already, and `new` ones for the others."""
+        if self.unfinished is None:
+            return new
+        return [*self.unfinished.parts, *new[len(self.unfinished.parts) :]]
+
+    def carried(self):
+        """What the epochs of the fit carry, if there have been any."""
+        return None if self.unfinished is None else self.unfinished.run
+
+
+def is_double(X):
+    """Whether rows are computed in double precision."""
+    xp = np if sparse.issparse(X) else namespace(X)
+    return float_dtype(X) == xp.float64
+
+
+def fingerprint(*matrices):
+    """Digest of the values of matrices: the same in any container and memory order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for X in matrices:
+        digest.update(repr(tuple(X.shape)).encode())
+        for rows in blocks(X.shape[0]):
+            values = to_numpy(take_rows(X, rows, float_dtype(X))) + 0.0  # no -0.0
+            digest.update(np.ascontiguousarray(values, dtype=np.float64))
+    return digest.hexdigest()
