@@ -277,4 +277,7 @@ def read_checkpoint(path):
             f"The checkpoint {str(path)!r} is damaged: it is cut off or was changed. "
             "Fit anew, or use a copy of an earlier checkpoint."
         )
-    return pickle.loads(payload)
+    estimator = pickle.loads(payload)
+    if not hasattr(estimator, "_resume_fit"):
+        raise ValueError(f"{str(path)!r} holds no estimator of skebm, but {estimator}.")
+    return estimator

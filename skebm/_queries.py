@@ -51,6 +51,11 @@ def width(log_partition):
     return log_partition.upper - log_partition.lower
 
 
+def is_wide(log_partition):
+    """Whether log Z is uncertain; NaN is."""
+    return not width(log_partition) <= WIDE_BRACKET
+
+
 class LikelihoodMixin:
     """`score` for what has `score_samples`."""
 
@@ -371,13 +376,13 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         taken = FIRST_BETAS if n_betas == "auto" else n_betas
         result, new = self._annealed(machine, taken, n_runs)
         work = steps * taken
-        while n_betas == "auto" and width(result) > WIDE_BRACKET:
+        while n_betas == "auto" and is_wide(result):
             work += steps * GROWTH * taken
             if GROWTH * taken > MOST_BETAS or work > self._training["work"]:
                 break
             taken *= GROWTH
             result, new = self._annealed(machine, taken, n_runs)
-        if new and width(result) > WIDE_BRACKET:
+        if new and is_wide(result):
             warn(
                 f"log Z is uncertain: it lies between {result.lower:.2f} and "
                 f"{result.upper:.2f}, with {result.effective_samples:.1f} effective "

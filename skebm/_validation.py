@@ -187,6 +187,7 @@ def record_features(estimator, X):
 
 def check_states(X, name, shape, array, allow_nan=False):
     """States of a layer for each sample, like `array`; one row serves for all."""
+    X = X.toarray() if sparse.issparse(X) else X
     X = namespace(array).asarray(X, dtype=array.dtype)
     if X.ndim == 1:
         X = X[None, :]

@@ -27,7 +27,7 @@ from skebm import (
     DBNClassifier,
     DBNRegressor,
 )
-from skebm._checkpoint import Writer
+from skebm._checkpoint import Writer, write_checkpoint
 from tests.test_callbacks import dbm_of, digits, layers_of, rbm_of
 
 # Fits of all kinds, with all that goes from epoch to epoch.
@@ -343,6 +343,9 @@ def test_files_that_are_no_checkpoints(tmp_path):
         checkpoint.path.write_bytes(damaged)
         with pytest.raises(ValueError, match="damaged"):
             checkpoint.resume(X)
+    write_checkpoint(checkpoint.path, {"not": "an estimator"})
+    with pytest.raises(ValueError, match="no estimator of skebm"):
+        checkpoint.resume(X)
     checkpoint.path.write_bytes(b"")
     with pytest.raises(ValueError, match="is empty"):
         checkpoint.load()

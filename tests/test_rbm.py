@@ -286,6 +286,26 @@ def test_samples_given_other_units_for_each_row(rbm, oracle):
         assert standard_errors(free[rows], expected).max() > 5
 
 
+def test_samples_of_sparse_rows():
+    rbm, X = fitted(), patterns()[:4]
+    for name in ("init", "given"):
+        few = {"n_gibbs_steps": 1, "random_state": 0}
+        sparse_rows = rbm.sample(4, **{name: sparse.csr_array(X)}, **few)
+        assert_array_equal(sparse_rows, rbm.sample(4, **{name: X}, **few))
+
+
+def test_an_estimate_without_overlap_is_uncertain():
+    """In both directions all weights underflow: 0 / 0 would be no wide bracket."""
+    rng, rbm = np.random.default_rng(0), fitted()
+    rbm.components_, rbm.intercept_hidden_, rbm.intercept_visible_ = (
+        1e6 * rng.normal(size=x.shape)
+        for x in (rbm.components_, rbm.intercept_hidden_, rbm.intercept_visible_)
+    )
+    with pytest.warns(ConvergenceWarning, match="log Z is uncertain"):
+        found = rbm.log_partition("ais", n_betas=50, n_runs=20)
+    assert found.upper == np.inf or found.upper - found.lower > 1.0
+
+
 def test_sample_of_given_units_for_all_rows():
     v = fitted().sample(5, given=[1, 0, 0.5, np.nan, 1, 1], n_gibbs_steps=2)
     assert_array_equal(v[:, [0, 1, 2, 4, 5]], np.tile([1, 0, 0.5, 1, 1], (5, 1)))

@@ -158,6 +158,12 @@ def test_log_partition_change_at_all_sizes(scale, binary, name, dtype, monkeypat
     assert_allclose(to_numpy(found), gain.sum(axis=-1), rtol=1e-4, atol=tolerance)
 
 
+def test_log_partition_change_where_the_total_input_is_clipped():
+    """Weights near the largest exponent, and a field that is far beyond it."""
+    W, a, x = np.array([[79.9], [0.0]]), np.array([[-200.0]]), np.zeros((1, 2))
+    assert_allclose(log_partition_change(KIND, a, x, W), [[0.0, 0.0]], atol=1e-12)
+
+
 def test_log_partition_change_of_copies_is_that_of_each(rng):
     a, W = rng.normal(size=(5, 3)), rng.normal(size=(4, 3))
     x = rng.integers(0, 2, (5, 4)).astype(float)

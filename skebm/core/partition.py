@@ -167,8 +167,10 @@ def acceptance_ratio(forward, reverse):
     ratio = brentq(excess, ends.min() - 50.0, ends.max() + 50.0, xtol=1e-10)
     variance = 0.0
     for accepted in (expit(forward - ratio - offset), expit(reverse + ratio + offset)):
-        spread = (accepted**2).mean() / accepted.mean() ** 2 - 1.0
-        variance += spread / len(accepted)
+        mean = accepted.mean()
+        if mean == 0.0:  # the directions do not overlap at all
+            return float(ratio), math.inf
+        variance += ((accepted**2).mean() / mean**2 - 1.0) / len(accepted)
     return float(ratio), math.sqrt(variance)
 
 

@@ -148,7 +148,9 @@ class Bernoulli:
         widest = max(1.0, float(xp.max(xp.abs(W))))
         binary = bool(xp.all(x * (1.0 - x) == 0.0))
         change = partial(plain_change, self, W)
-        if binary and widest <= LARGEST_EXPONENT:
+        # With up to half of it, a total input that is clipped has the same sign after
+        # the change.
+        if binary and 2.0 * widest <= LARGEST_EXPONENT:
             at_once = min(int(LARGEST_EXPONENT / widest), FACTORS_AT_ONCE)
             change = self._change_by_flips(W, at_once)
         return in_parts(change, a, x, W)
