@@ -3,7 +3,6 @@
 from itertools import accumulate, pairwise
 from numbers import Integral
 
-from sklearn.utils import check_scalar
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
@@ -50,8 +49,7 @@ class LayeredTransformerMixin:
             chosen = slice(0, len(sizes))
         elif layer is None:
             chosen = slice(len(sizes) - 1, len(sizes))
-        elif isinstance(layer, Integral):
-            check_scalar(layer, "layer", Integral, min_val=1, max_val=len(sizes))
+        elif isinstance(layer, Integral) and 1 <= layer <= len(sizes):
             chosen = slice(layer - 1, layer)
         else:
             raise ValueError(

@@ -95,15 +95,7 @@ class MachineEpochs(Stage):
 
     def progress(self):
         """What to print after an epoch."""
-        last = {name: values[-1] for name, values in self.run.history.items()}
-        if "pseudo_log_likelihood" in last:
-            words = f"pseudo-likelihood = {last['pseudo_log_likelihood']:.2f}"
-        else:
-            words = f"reconstruction error = {last['reconstruction_error']:.4f}"
-        score = last.get("validation_log_likelihood", math.nan)
-        if math.isnan(score):
-            return words
-        return f"{words}, validation score = {score:.2f}"
+        return in_words(self.run.history)
 
     def divergence(self):
         """What to say where the next epoch diverges."""
@@ -114,6 +106,17 @@ class MachineEpochs(Stage):
             f"learning_rate ({estimator.learning_rate:g}) or momentum "
             f"({estimator.momentum:g}), and see that X lies in [0, 1]."
         )
+
+
+def in_words(history):
+    """What was last measured, to be printed."""
+    last = {name: values[-1] for name, values in history.items()}
+    if "pseudo_log_likelihood" in last:
+        words = f"pseudo-likelihood = {last['pseudo_log_likelihood']:.2f}"
+    else:
+        words = f"reconstruction error = {last['reconstruction_error']:.4f}"
+    score = last.get("validation_log_likelihood", math.nan)
+    return words if math.isnan(score) else f"{words}, validation score = {score:.2f}"
 
 
 def longer(history, measured, epoch):

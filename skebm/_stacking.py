@@ -3,6 +3,7 @@
 import math
 import os
 import tempfile
+import time
 from numbers import Integral
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn import clone
 from sklearn.utils._param_validation import Interval
 
 from ._checkpoint import Checkpoint
+from ._machine_epochs import in_words
 from ._validation import draw_seed
 from .core.backend import zeros
 from .core.rows import Encoded, Subset, by_blocks, float_dtype
@@ -84,6 +86,7 @@ def fit_layers(fit, rbms, rows, sample_weight):
     """Train machines as parts of a fit, each on what those below make of the rows."""
 
     def train(rbm, below):
+        begin = time.perf_counter()
         try:
             rbm._fit_part(features(below, rows), sample_weight, fit)
         except FloatingPointError as error:
@@ -92,17 +95,14 @@ def fit_layers(fit, rbms, rows, sample_weight):
                 f"the parameters of rbm: {error}"
             ) from error
         if fit.estimator.verbose:
-            fit.print(f"Layer {len(below) + 1} of {len(rbms)}, {measured(rbm)}")
+            n_hidden, n_visible = rbm.components_.shape
+            words = in_words(rbm.history_) if rbm.n_iter_ else "not trained"
+            fit.print(
+                f"Layer {len(below) + 1} of {len(rbms)}, {n_visible} x {n_hidden}, "
+                f"{words}, time = {time.perf_counter() - begin:.2f}s"
+            )
 
     return fit.train_parts(rbms, train, "layer")
-
-
-def measured(rbm):
-    """The size of a layer's machine, and what was last measured of it, in words."""
-    n_hidden, n_visible = rbm.components_.shape
-    last = {name: values[-1] for name, values in rbm.history_.items() if values}
-    numbers = ", ".join(f"{k} = {v:.4g}" for k, v in last.items())
-    return f"{n_visible} x {n_hidden}: {numbers}"
 
 
 def features(rbms, rows):

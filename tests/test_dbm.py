@@ -621,8 +621,8 @@ def test_verbose_prints_a_line_per_layer_and_epoch(capsys):
     one = fitted(verbose=1, n_iter=2)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" = ")[0] for line in lines] == [
-        "[DBM] Layer 1 of 2, 6 x 4: reconstruction_error",
-        "[DBM] Layer 2 of 2, 4 x 3: pseudo_log_likelihood",
+        "[DBM] Layer 1 of 2, 6 x 4, reconstruction error",
+        "[DBM] Layer 2 of 2, 4 x 3, pseudo-likelihood",
         "[DBM] Iteration 1, reconstruction error",
         "[DBM] Iteration 2, reconstruction error",
     ]

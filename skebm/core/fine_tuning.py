@@ -4,6 +4,7 @@ The loss is the mean over the rows, weighted, plus an L2 penalty of alpha over t
 number of rows in a batch (their weights, on average): scikit-learn's convention.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from .machine import Params, copy_params
 from .network import Dropout, Network, descent, penalty
 from .rows import blocks, minibatches, take_rows, total
 from .streams import Purpose, stream
-from .training import check_finite
+from .training import Diverged, check_finite
 
 
 class State(NamedTuple):
@@ -89,8 +90,10 @@ def train_epoch(state, X, targets, sample_weight, learning_rate, settings):
         )
         moments = optimiser.update(step, moments, params, learning_rate)
         loss = loss + part
-    check_finite(params)
     loss = float(loss) / n_batches + float(penalty(params, decay))
+    check_finite(params)
+    if not math.isfinite(loss):  # as where the squares of large weights are not
+        raise Diverged("the loss is no longer finite")
     return State(params, moments, epoch + 1), loss
 
 
