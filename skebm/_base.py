@@ -232,11 +232,8 @@ class BaseBoltzmannMachine(
         else:
             params = self._composed(fit.parts) if fit.parts else None
             sizes, n_chains = self._hidden_sizes(), self._n_chains(n_rows)
-            if params is not None:  # an interruption may have left fewer layers
-                sizes = sizes[: len(params.weights)]
-                settings = settings._replace(units=self._kinds(1 + len(sizes)))
             start = partial(training.start, *data, sizes, n_chains, settings, params)
-            state = fit.value(start, start)
+            state = fit.unless_interrupted(start, start)
             refuse_empty_columns(self, fit.seen["X"], state.mass)
         return Run(state, history, Progress(), state.epoch)
 

@@ -13,6 +13,8 @@ def last_of_history(estimator, X, y):
     if hasattr(estimator, "history_"):
         history = estimator.history_.items()
         return {name: values[-1] for name, values in history if values}
+    if not hasattr(estimator, "loss_curve_"):
+        return {}
     scores = getattr(estimator, "validation_scores_", None)
     last = {"loss": estimator.loss_curve_[-1]}
     return last if scores is None else {**last, "validation_score": scores[-1]}

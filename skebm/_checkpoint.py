@@ -5,12 +5,16 @@ import hashlib
 import io
 import os
 import pickle
+import re
 import uuid
+import weakref
+from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
 
 from sklearn.utils import check_scalar
 
+from ._callbacks import CallbackSupportMixin
 from ._warnings import warn
 
 # The first line of a checkpoint; the second one is the digest of what follows.
@@ -35,8 +39,8 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path-like
-        File to write. In a grid search, the fits of its candidates each have a file of
-        their own, with a number added to the name, and the last one has this name.
+        File to write. It is for one fit: in a grid search, which makes many, the
+        callback is an error.
     every : int, default=1
         Number of epochs between checkpoints, over all layers.
 
@@ -57,10 +61,14 @@ class Checkpoint:
     """
 
     def __init__(self, path, *, every=1):
-        self.path = Path(path)
-        if "\0" in str(path) or not self.path.name:
+        self.path = Path(path).absolute()
+        if "\0" in str(path) or not Path(path).name:
             raise ValueError(f"path must be that of a file, got {str(path)!r}.")
         self.every = check_scalar(every, "every", Integral, min_val=1)
+        self._owner = None
+
+    def __getstate__(self):
+        return {**vars(self), "_owner": None}  # a weak reference, to an object here
 
     def setup(self, estimator, context):
         """Refuse what cannot be resumed, and a folder that is not there."""
@@ -69,6 +77,14 @@ class Checkpoint:
                 "Checkpoint is for the estimators of skebm, but "
                 f"{type(estimator).__name__} is none: set it on the one within."
             )
+        while context.parent is not None:
+            context = context.parent
+            if not context.sequential_subtasks:
+                raise TypeError(
+                    "A Checkpoint saves one fit, and a search makes many. Search "
+                    "without it, and set it on a clone of the best estimator, to fit "
+                    "that again."
+                )
         if not self.path.parent.is_dir():
             raise FileNotFoundError(
                 f"The folder of the checkpoint {str(self.path)!r} does not exist: "
@@ -89,15 +105,16 @@ class Checkpoint:
     def on_fit_task_end(self, estimator, context):
         """Nothing is to be done: the fit itself asks for a writer."""
 
-    def writer(self, context, call):
+    def _writer(self, estimator, call):
         """What writes the checkpoints of one fit."""
-        name = self.path.name
-        while context.parent is not None:
-            if not context.parent.sequential_subtasks:
-                name = f"{name}.{context.task_id}"
-            context = context.parent
-        path = self.path.with_name(name)
-        return Writer(path, self.every, call.going_on, call.unfinished is not None)
+        # Who goes on has the model that is in its file; no other may write over it.
+        is_owner = self._owner is not None and self._owner() is estimator
+        own = call.going_on and is_owner
+        return Writer(self.path, self.every, call, own)
+
+    def _own(self, estimator):
+        """Remember whose model is in the file."""
+        self._owner = weakref.ref(estimator)
 
     def load(self):
         """The estimator as of the last checkpoint.
@@ -118,7 +135,9 @@ class Checkpoint:
         ValueError
             If the file is no checkpoint, or is damaged.
         """
-        return read_checkpoint(self.path)
+        estimator = read_checkpoint(self.path)
+        self._own(estimator)
+        return estimator
 
     def resume(self, X, y=None, sample_weight=None, callbacks=()):
         """Go on from the last checkpoint to the end of the fit.
@@ -159,28 +178,48 @@ class Checkpoint:
 
 
 class Writer:
-    """The checkpoints of one fit.
+    """The checkpoints of one fit, whose `own` file may be there already."""
 
-    A file that is there may be replaced where the fit is `going_on` with an estimator
-    that was fitted before, or `resumed` from that very file.
-    """
-
-    def __init__(self, path, every, going_on, resumed):
-        self.path, self.every, self.n_epochs = path, every, 0
-        self.may_replace, self.resumed, self.n_written = going_on, resumed, 0
+    def __init__(self, path, every, call, own):
+        self.path, self.every, self.call = path, every, call
+        self.own = own or call.unfinished is not None
+        self.n_epochs, self.n_written, self.last = 0, 0, None
 
     def begin(self, so_far):
         """Write the first checkpoint, or raise an error that says why that fails."""
-        if self.resumed:
-            for left in self.path.parent.glob(f"{self.path.name}.*.part"):
-                left.unlink(missing_ok=True)
+        if self.call.unfinished is not None:
+            self._clear()
             return
-        if not self.may_replace and self.path.exists():
+        if not self.own and self.path.exists():
             self._refuse()
+        if self.call.method != "fit":
+            return
         try:
-            write_checkpoint(self.path, so_far(), new=not self.may_replace)
+            self._write(so_far)
         except FileExistsError:  # another fit was faster
             self._refuse()
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise TypeError(
+                f"No checkpoint can be written, as the estimator cannot be: {error}."
+            ) from error
+
+    def _write(self, so_far):
+        new = not self.own and self.last is None
+        if self.last is not None and not self._is_there():
+            raise FileExistsError("another fit has taken its place")
+        write_checkpoint(self.path, so_far(), new)
+        self.last = self._there_is()
+
+    def _is_there(self):
+        """Whether the file is the last one written, or gone, and not another's."""
+        return self._there_is() in {self.last, None}
+
+    def _there_is(self):
+        """What tells the file from others of the name, or None if there is none."""
+        if not self.path.exists():
+            return None
+        status = self.path.stat()
+        return status.st_ino, status.st_mtime_ns
 
     def _refuse(self):
         raise FileExistsError(
@@ -189,15 +228,22 @@ class Writer:
             "give another path."
         ) from None
 
+    def _clear(self):
+        """Remove what is left of checkpoints during which a process was killed."""
+        part = re.compile(re.escape(self.path.name) + r"\.[0-9a-f]{8}\.part")
+        for left in self.path.parent.iterdir():
+            if part.fullmatch(left.name):
+                left.unlink(missing_ok=True)
+
     def offer(self, so_far):
         """Write one, after an epoch, if it is time."""
         self.n_epochs += 1
         if self.n_epochs % self.every:
             return
         try:
-            write_checkpoint(self.path, so_far())
+            self._write(so_far)
             self.n_written += 1
-        except OSError as error:
+        except Exception as error:  # whatever it is, the fit is worth more
             warn(
                 f"The checkpoint {str(self.path)!r} could not be written: {error}. The "
                 "fit goes on, and the checkpoint before this one is left."
@@ -205,16 +251,32 @@ class Writer:
 
     def give_up(self):
         """Leave no file of a fit that failed before there was anything to save."""
-        if self.n_written == 0 and not (self.may_replace or self.resumed):
-            self.path.unlink(missing_ok=True)
+        if self.own or self.n_written or self.last is None:
+            return
+        with suppress(OSError):  # the fit's own error is the one to raise
+            if self._is_there():
+                self.path.unlink(missing_ok=True)
 
 
 def without_callbacks(estimator):
-    """A shallow copy of an estimator, without what scikit-learn hangs on it."""
+    """A shallow copy of an estimator, without what scikit-learn hangs on it.
+
+    And so for those that are in it.
+    """
     estimator = copy.copy(estimator).set_callbacks()
+    left = vars(estimator)
     for name in TEMPORARY:
-        vars(estimator).pop(name, None)
+        left.pop(name, None)
+    left.update((name, stripped(value)) for name, value in list(left.items()))
     return estimator
+
+
+def stripped(value):
+    """The value, if it is an estimator or a list of these without their callbacks."""
+    if isinstance(value, list):
+        return [stripped(x) for x in value]
+    is_one = isinstance(value, CallbackSupportMixin)
+    return without_callbacks(value) if is_one else value
 
 
 def write_checkpoint(path, estimator, new=False):
@@ -235,27 +297,36 @@ def write_checkpoint(path, estimator, new=False):
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    if hasattr(os, "O_DIRECTORY"):  # the renaming, too, is to survive a power cut
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    if hasattr(os, "O_DIRECTORY"):
+        # The renaming, too, is to survive a power cut. Not all file systems can do
+        # that, and the file is whole in any case.
+        with suppress(OSError):
+            folder = os.open(path.parent, os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def rename(beside, path, new):
     """Give a file its name; with `new`, only if there is none of that name."""
-    if new:
+    if not new:
+        os.replace(beside, path)
+        return
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # there are file systems without links
+        path.touch(exist_ok=False)
         try:
-            os.link(beside, path)
-        except FileExistsError:
+            os.replace(beside, path)
+        except OSError:
+            path.unlink(missing_ok=True)
             raise
-        except OSError:  # there are file systems without links
-            path.touch(exist_ok=False)
-        else:
+    else:
+        with suppress(OSError):
             beside.unlink()
-            return
-    os.replace(beside, path)
 
 
 def read_checkpoint(path):

@@ -164,7 +164,15 @@ class BaseFineTunedNetwork(
         settings = self._settings(targets, seed)
         known = (X, weights, labelled, targets.values)
         seen = [self._seen(part, labelled) for part in (X_given, y)]
-        with Fit(self, *seen, call, seed=seed, data=known, n_tasks=2) as fit:
+        with Fit(
+            self,
+            *seen,
+            call,
+            seed=seed,
+            data=known,
+            n_tasks=2,
+            names=targets.attributes.get("classes_", ()),
+        ) as fit:
             if model is None:
                 model = self._pretrained(fit, X, sample_weight)
             elif not call.going_on:
@@ -173,7 +181,7 @@ class BaseFineTunedNetwork(
                 model, data, settings, targets, call
             )
             add = partial(self._with_beside, model, dtype=weights.dtype)
-            data, held_out = fit.value(
+            data, held_out = fit.unless_interrupted(
                 lambda: (add(data), held_out and add(held_out)),
                 lambda: (data, held_out),
             )
@@ -310,9 +318,9 @@ class BaseFineTunedNetwork(
     def _warn_not_converged(self, stage, used_up, call):
         """Warn where training ended for no better reason than the number of epochs."""
         if not goes_in_batches(self):
-            if stage.result is not None and not stage.result.success:
+            if stage.run.failure is not None:
                 warn(
-                    f"L-BFGS did not converge: {stage.result.message}. Raise max_iter "
+                    f"L-BFGS did not converge: {stage.run.failure}. Raise max_iter "
                     f"(now {self.max_iter}) or tol (now {self.tol:g}).",
                     ConvergenceWarning,
                 )
@@ -330,11 +338,11 @@ class BaseFineTunedNetwork(
         """The model to start from, fitted to X."""
         model = self._origin.new(self, fit.seed)
         refuse_checkpoints(model, self._origin.name)
-        fit.train_parts(
-            fit.call.parts([model]),
-            lambda part, _: part._fit_part(X, sample_weight, fit),
-            "pretraining",
-        )
+
+        def train(part, below):
+            part._fit_part(X, sample_weight, fit)
+
+        fit.train_parts(fit.call.parts([model]), train, "pretraining")
         return fit.parts[0]
 
     def _attributes_of_parts(self, parts, seed):
@@ -361,7 +369,8 @@ class BaseFineTunedNetwork(
             raise ValueError(
                 f"This {type(self).__name__} has hidden layers of sizes {sizes}, but "
                 f"hidden_layer_sizes now is {self.hidden_layer_sizes}. To go on, set "
-                "the parameter back; to change the sizes, fit anew."
+                "the parameter to these sizes, which are fewer if the pretraining was "
+                "interrupted; to change them, fit anew."
             )
 
     def _attributes(self, run, state, model, targets, seed):

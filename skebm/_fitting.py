@@ -8,6 +8,7 @@ callbacks, checkpoints, interruption, divergence, early stopping, lines printed.
 
 import functools
 import time
+from contextlib import suppress
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -24,9 +25,12 @@ class Stage:
     """A loop of epochs: what is trained in it, and how. What trains has a subclass.
 
     `rates` are the learning rates of the epochs. `run` is all that goes from one epoch
-    to the next. It is replaced by each of them and never changed in place: so an
-    interruption undoes the epoch under way and no more.
+    to the next. It is replaced and never changed in place: so an interruption leaves
+    the last one, and undoes no more than the epoch under way.
     """
+
+    # The fit that the epochs are of, once it trains them.
+    fit = None
 
     def __init__(self, estimator, rates, run):
         self.estimator, self.rates, self.run = estimator, rates, run
@@ -37,7 +41,7 @@ class Stage:
         raise NotImplementedError
 
     def start(self):
-        """Make ready for the first epoch; not called where there is none."""
+        """Make ready for the epochs."""
 
     def advance(self, rate):
         """The run after one more epoch."""
@@ -59,7 +63,7 @@ class Stage:
         """Whether to stop before the rates are used up."""
         return False
 
-    def stopped(self):
+    def early_end(self):
         """What to print where the stage is over before the rates are used up."""
         return "Stopped early."
 
@@ -91,34 +95,57 @@ class Fit:
         Rows, weights and so on, which have to be the same where a fit is resumed.
     n_tasks : int
         Number of tasks that callbacks are told of, parts or epochs.
+    names : sequence
+        Names, as of classes, which have to be the same too.
     """
 
-    def __init__(self, estimator, X, y, call, *, seed, data, n_tasks):
+    def __init__(self, estimator, X, y, call, *, seed, data, n_tasks, names=()):
         self.estimator, self.call, self.seed = estimator, call, seed
         self.seen, self.n_tasks = {"estimator": estimator, "X": X, "y": y}, n_tasks
         self.double = is_double(data[0])
-        self.fingerprint = functools.cache(lambda: fingerprint(*data))
-        self.parts, self.under_way, self.stage = [], None, None
+        self.digest = functools.cache(lambda: fingerprint(*data, names=names))
+        # A function that makes a copy of the part that is trained now, or None.
+        self.parts, self.part_so_far, self.stage = [], None, None
         # Words for where the user interrupted it; whether a callback stopped it.
         self.interrupted, self.stopped, self.writers = None, False, []
+        self.features, self.is_written = self._features(), False
 
     def __enter__(self):
         self._check_resumed()
         self.context = self.estimator._init_callback_context(max_subtasks=self.n_tasks)
-        if self.call.outer is None:
-            for callback in getattr(self.estimator, "_skl_callbacks", ()):
-                if isinstance(callback, Checkpoint):
-                    self.writers.append(callback.writer(self.context, self.call))
+        callbacks = getattr(self.estimator, "_skl_callbacks", ())
+        if self.call.outer is not None:
+            callbacks = ()  # those of the whole are saved
+        checkpoints = [x for x in callbacks if isinstance(x, Checkpoint)]
+        self.writers = [x._writer(self.estimator, self.call) for x in checkpoints]
         self.context.call_on_fit_task_begin(**self.seen)
-        for writer in self.writers:
-            writer.begin(self.so_far)
+        try:
+            for checkpoint, writer in zip(checkpoints, self.writers, strict=True):
+                writer.begin(self.so_far)
+                checkpoint._own(self.estimator)
+        except BaseException:
+            self.give_up()
+            raise
         return self
+
+    def give_up(self):
+        """Leave no file of a fit that has failed before there was anything to save."""
+        for writer in self.writers:
+            writer.give_up()
+
+    def _features(self):
+        """Number and names of the features, as they were where a fit is resumed."""
+        if self.call.unfinished is not None:
+            return self.call.unfinished.features
+        found = BaseEstimator()
+        record_features(found, self.seen["X"])
+        return vars(found)
 
     def _check_resumed(self):
         unfinished = self.call.unfinished
         if self.call.outer is not None or unfinished is None:
             return
-        if unfinished.fingerprint != self.fingerprint():
+        if unfinished.fingerprint != self.digest():
             raise ValueError(
                 "To resume a fit takes the same rows, in the same order, and the same "
                 "weights and labels as it began with, but these are others. Give "
@@ -127,21 +154,23 @@ class Fit:
             )
 
     def __exit__(self, kind, error, traceback):
-        if error is None:
+        if error is None or self.is_written:
             return
-        for writer in self.writers:
-            writer.give_up()
-        if isinstance(error, Exception) and self.parts and not hasattr(error, "parts"):
-            error.parts = self.parts
-            error.add_note(
-                "What was trained before is not lost: it is the list `parts` of this "
-                "exception."
-            )
+        # Some exceptions take no attributes.
+        with suppress(AttributeError):
+            if self.parts and not hasattr(error, "parts"):
+                error.parts = self.parts
+                error.add_note(
+                    "What was trained before is not lost: it is the list `parts` of "
+                    f"this exception.{self.estimator._about_parts}"
+                )
+        self.give_up()
 
     def train_parts(self, parts, train, task_name):
         """Train estimators one after the other, but for those that are; return them.
 
-        `train` takes one that is not, and the list of those before it.
+        `train` takes one that is not, and the list of those before it; it returns what
+        to print, or None.
         """
         for index, part in enumerate(parts):
             if part.__sklearn_is_fitted__() and not hasattr(part, "_unfinished"):
@@ -151,26 +180,28 @@ class Fit:
             try:
                 with task.propagate_callback_context(part):
                     task.call_on_fit_task_begin(**self.seen)
-                    train(part, self.parts)
-                self.parts.append(part)
+                    words = train(part, self.parts)
+                    self.parts.append(part)
+                if self.estimator.verbose and words:
+                    self.print(words)
                 self.stopped = bool(task.call_on_fit_task_end(**self.seen))
             except KeyboardInterrupt:
                 if not self.parts:
                     raise
-                self.interrupted = "before its end"
-            self.under_way = None
+                self.interrupted = self.interrupted or "before its end"
+            self.part_so_far = None
             if self.interrupted is not None:
                 of = f" {index + 1} of {len(parts)}" if len(parts) > 1 else ""
                 self.interrupted = f"in {task_name}{of}, {self.interrupted}"
-            if self.is_over():
+            if self.has_ended():
                 break
         return self.parts
 
-    def is_over(self):
+    def has_ended(self):
         """Whether no further part and no epoch is to be trained."""
         return self.stopped or self.interrupted is not None
 
-    def value(self, function, otherwise):
+    def unless_interrupted(self, function, otherwise):
         """What `function` gives; where it is interrupted, what `otherwise` gives.
 
         An interruption ends the fit all the same. Without parts to lose, it does so at
@@ -189,26 +220,31 @@ class Fit:
 
         With `task_name`, they are subtasks of a task of that name.
         """
-        self.stage = stage
-        if self.is_over():
+        self.stage, stage.fit = stage, self
+        if self.has_ended():
             return False
-        tasks, rates = self.context, stage.rates[stage.n_done :]
-        if task_name is not None:
-            tasks = tasks.subcontext(task_name=task_name, max_subtasks=len(rates))
-            tasks.call_on_fit_task_begin(**self.seen)
         try:
-            stage.start()
-            used_up = self._epochs(rates, tasks)
+            return self._train(stage, task_name)
         except KeyboardInterrupt:
             if stage.n_done == 0 and not self.parts:
                 raise
-            used_up, self.interrupted = False, stage.where()
+            self.interrupted = stage.where()
+            return False
         except Diverged:
             if self.call.going_on and stage.n_done > 0:
                 vars(self.estimator).update(stage.attributes())
             raise FloatingPointError(stage.divergence()) from None
-        if task_name is not None:
-            tasks.call_on_fit_task_end(**self.seen)
+
+    def _train(self, stage, task_name):
+        tasks, rates = self.context, stage.rates[stage.n_done :]
+        if task_name is None:
+            stage.start()
+            return self._epochs(rates, tasks)
+        tasks = tasks.subcontext(task_name=task_name, max_subtasks=len(rates))
+        tasks.call_on_fit_task_begin(**self.seen)
+        stage.start()
+        used_up = self._epochs(rates, tasks)
+        tasks.call_on_fit_task_end(**self.seen)
         return used_up
 
     def _epochs(self, rates, tasks):
@@ -216,7 +252,7 @@ class Fit:
         for rate in rates:
             if stage.is_over():
                 if verbose:
-                    self.print(stage.stopped())
+                    self.print(stage.early_end())
                 return False
             task = tasks.subcontext(task_name="epoch")
             task.call_on_fit_task_begin(**self.seen)
@@ -251,7 +287,7 @@ class Fit:
 
     def save_part(self, so_far):
         """The same after an epoch of a part, of which `so_far` makes a copy."""
-        self.under_way = so_far
+        self.part_so_far = so_far
         if self.call.method == "fit":
             self.save()
 
@@ -265,7 +301,8 @@ class Fit:
                 self.call.going_on,
                 self.seed,
                 self.double,
-                self.fingerprint() if self.call.outer is None else None,
+                self.features,
+                self.digest() if self.call.outer is None else None,
                 self.all_parts(),
                 self.stage and self.stage.run,
             )
@@ -273,8 +310,8 @@ class Fit:
 
     def all_parts(self):
         """Copies of the parts, with the one that is under way."""
-        under_way = [] if self.under_way is None else [self.under_way()]
-        return [*map(without_callbacks, self.parts), *under_way]
+        last = [] if self.part_so_far is None else [self.part_so_far()]
+        return [*map(without_callbacks, self.parts), *last]
 
     def attributes(self):
         """The fitted attributes, as if the fit ended now; none before there are any."""
@@ -284,9 +321,7 @@ class Fit:
             found = self.estimator._attributes_of_parts(self.all_parts(), self.seed)
         if not found:
             return {}
-        features = BaseEstimator()
-        record_features(features, self.seen["X"])
-        return {**vars(features), **found}
+        return {**self.features, **found}
 
     def end(self):
         """Write the fitted attributes, and tell who wants to know."""
@@ -296,10 +331,13 @@ class Fit:
         except KeyboardInterrupt:
             self.interrupted = stage.where()
         found = stage.attributes()
-        if not self.call.going_on:
-            record_features(estimator, self.seen["X"])
-        vars(estimator).update(found)
+        vars(estimator).update({} if self.call.going_on else self.features, **found)
         vars(estimator).pop("_unfinished", None)
+        self.is_written = True
+        try:
+            self.context.call_on_fit_task_end(**self.seen, reconstruction_attributes={})
+        except KeyboardInterrupt:
+            self.interrupted = self.interrupted or "at its end"
         if self.call.outer is not None:
             self.call.outer.interrupted = self.interrupted
         elif self.interrupted is not None:
@@ -307,7 +345,6 @@ class Fit:
                 f"Training interrupted by user {self.interrupted}: what was learnt "
                 "until then is kept."
             )
-        self.context.call_on_fit_task_end(**self.seen, reconstruction_attributes={})
 
 
 class Trainable(CallbackSupportMixin, BaseEstimator):
@@ -315,6 +352,9 @@ class Trainable(CallbackSupportMixin, BaseEstimator):
 
     # The attribute that has the namespace and device of the model.
     _reference_attribute = "components_"
+
+    # What there is to know of the parts of a fit that failed, after a space.
+    _about_parts = ""
 
     def _train(self, X, y, sample_weight, call):
         """Fit, in the context of a :class:`Fit`. Every estimator has its own."""
@@ -329,9 +369,12 @@ class Trainable(CallbackSupportMixin, BaseEstimator):
         return {}
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def _fit_part(self, X, sample_weight, outer):
-        """Fit as a part of the fit `outer`, or go on with that."""
-        return self._train(X, None, sample_weight, self._call(outer))
+    def _fit_part(self, X, sample_weight, outer, method="fit"):
+        """Fit as a part of the fit `outer`, or go on with that; or pass over X."""
+        call = self._call(outer)
+        if method == "partial_fit":
+            call = Call(method, self.__sklearn_is_fitted__(), outer)
+        return self._train(X, None, sample_weight, call)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def _resume_fit(self, X, y=None, sample_weight=None):

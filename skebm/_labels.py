@@ -5,16 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import (
     assert_all_finite,
     check_array,
-    column_or_1d,
     compute_class_weight,
     compute_sample_weight,
 )
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
+from ._warnings import warn
 from .core.network import Sigmoid, Softmax
 
 
@@ -73,6 +74,7 @@ def check_labels(estimator, y, unlabeled, known, otherwise):
     these are known. `otherwise` says what to do where no row has a label.
     """
     y = label_array(estimator, y)
+    check_mark(y, unlabeled)
     # Of several labels the classes are numbers of columns, which y does not hold.
     if known is not None and y.ndim == 1:
         refuse_marked(label_array(estimator, known, "classes"), unlabeled)
@@ -91,6 +93,8 @@ def check_labels(estimator, y, unlabeled, known, otherwise):
 
 def label_array(estimator, y, name="y"):
     """Labels as a dense array: of objects, where text is beside other values."""
+    if getattr(getattr(y, "dtype", None), "kind", "") == "T":  # text of any length
+        y = y.astype(object)
     array = check_array(
         y,
         accept_sparse=True,
@@ -108,8 +112,37 @@ def label_array(estimator, y, name="y"):
         if not all(isinstance(x, str) for x in objects.flat):
             array = objects
     if array.ndim == 2 and array.shape[1] == 1:
-        array = column_or_1d(array, warn=True)
+        warn(  # in scikit-learn's words
+            "A column-vector y was passed when a 1d array was expected. Please change "
+            "the shape of y to (n_samples,), for example using ravel().",
+            DataConversionWarning,
+        )
+        array = array[:, 0]
     return array
+
+
+def check_mark(y, unlabeled):
+    """Raise an error where y holds the mark of rows without a label as another type.
+
+    So the -1 of a table that was read as text.
+    """
+    if isinstance(unlabeled, bool):
+        raise ValueError(
+            f"unlabeled must be a number, a string, np.nan or None, got {unlabeled}."
+        )
+    if unlabeled is None or is_scalar_nan(unlabeled):
+        return
+    other = str(unlabeled)
+    if isinstance(unlabeled, str):
+        try:
+            other = float(unlabeled)
+        except ValueError:
+            return
+    if isinstance(other, str) == (y.dtype.kind == "U") and np.any(y == other):
+        raise ValueError(
+            f"unlabeled={unlabeled!r}, but y holds {other!r}, which is a class of its "
+            "own: give both as text, or both as numbers."
+        )
 
 
 def marked(y, unlabeled):

@@ -75,7 +75,7 @@ class MachineEpochs(Stage):
         """Whether enough epochs in a row speak for stopping."""
         return self.run.progress.n_against >= self.estimator.n_iter_no_change
 
-    def stopped(self):
+    def early_end(self):
         """What to print where the stage is over before the rates are used up."""
         epoch = self.run.progress.best.epoch
         return f"Stopped early: the parameters of epoch {epoch} are kept."

@@ -34,6 +34,7 @@ class Run(NamedTuple):
     """All that goes from epoch to epoch; `first` is their number before this fit.
 
     `best` is the state of the highest `merit` so far, of rows held out or of the loss.
+    `failure` says why L-BFGS has not converged.
     """
 
     state: fine_tuning.State
@@ -43,6 +44,7 @@ class Run(NamedTuple):
     best: fine_tuning.State | None = None
     best_merit: float = -math.inf
     n_without_gain: int = 0
+    failure: str | None = None
 
 
 class NetworkEpochs(Stage):
@@ -95,24 +97,30 @@ class Descent(NetworkEpochs):
 
     def advance(self, rate):
         """The run after one more epoch."""
-        before, losses, scores, first, best, best_merit, n_without_gain = self.run
+        before, losses, scores = self.run.state, self.run.losses, self.run.scores
+        best, best_merit = self.run.best, self.run.best_merit
         state, loss = fine_tuning.train_epoch(before, *self.data, rate, self.settings)
         merit = -loss
         if self.held_out is not None:
             merit = self.targets.score(state.params, *self.held_out)
             scores = [*scores, merit]
         gained = merit > best_merit + self.estimator.tol
-        n_without_gain = 0 if gained else n_without_gain + 1
         if merit > best_merit:
             best, best_merit = state, merit
-        losses = [*losses, loss]
-        return Run(state, losses, scores, first, best, best_merit, n_without_gain)
+        return self.run._replace(
+            state=state,
+            losses=[*losses, loss],
+            scores=scores,
+            best=best,
+            best_merit=best_merit,
+            n_without_gain=0 if gained else self.run.n_without_gain + 1,
+        )
 
     def is_over(self):
         """Whether there was no gain for too many epochs."""
         return self.run.n_without_gain >= self.estimator.n_iter_no_change
 
-    def stopped(self):
+    def early_end(self):
         """What to print where the stage is over before the rates are used up."""
         return f"Stopped early: no gain in {self.run.n_without_gain} epochs."
 
@@ -131,9 +139,6 @@ class Descent(NetworkEpochs):
 class Minimisation(NetworkEpochs):
     """L-BFGS: all its iterations are one epoch, of which an interruption ends some."""
 
-    # SciPy's report, once it has ended.
-    result = None
-
     def advance(self, rate):
         """The run after the minimisation."""
         estimator, before = self.estimator, self.run
@@ -141,7 +146,7 @@ class Minimisation(NetworkEpochs):
         def reached(state, losses):
             self.run = before._replace(state=state, losses=[*before.losses, *losses])
 
-        self.result = fine_tuning.lbfgs(
+        report = fine_tuning.lbfgs(
             before.state,
             *self.data,
             estimator.max_iter,
@@ -149,11 +154,13 @@ class Minimisation(NetworkEpochs):
             self.settings,
             reached,
         )
-        return self.run
+        if report.success:
+            return self.run
+        return self.run._replace(failure=report.message)
 
     def progress(self):
         """What to print at the end."""
-        return f"loss = {self.result.fun:.6f}"
+        return f"loss = {self.run.losses[-1]:.6f}" if self.run.losses else "no step"
 
     def where(self):
         """How far it has come, for users who have interrupted it."""

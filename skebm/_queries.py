@@ -17,7 +17,7 @@ from ._validation import (
     check_states,
     check_values,
     draw_seed,
-    weighted_mean,
+    mean_score,
 )
 from ._warnings import warn
 from .core import partition, tempering
@@ -56,6 +56,11 @@ def is_wide(log_partition):
     return not width(log_partition) <= WIDE_BRACKET
 
 
+def with_observed(filled, rows):
+    """Filled rows with what is observed as it was given, and not as it was decoded."""
+    return clamp([filled], observed_in(rows))[0]
+
+
 class LikelihoodMixin:
     """`score` for what has `score_samples`."""
 
@@ -81,7 +86,7 @@ class LikelihoodMixin:
         ValueError
             If a weight is negative or not finite, or if all are zero.
         """
-        return weighted_mean(self.score_samples(X), sample_weight)
+        return mean_score(self.score_samples(X), sample_weight)
 
 
 class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
@@ -207,7 +212,8 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
             given = check_states(given, "given", shape, array, allow_nan=True)
             clamped = observed_in(self._encoded(given, "given"))
         layers = start_at_visible(machine, clamp([start], clamped)[0], draws)
-        return kind.decode(gibbs(machine, layers, n_gibbs_steps, draws, clamped)[0])
+        drawn = kind.decode(gibbs(machine, layers, n_gibbs_steps, draws, clamped)[0])
+        return drawn if given is None else with_observed(drawn, given)
 
     def _encoded(self, rows, name):
         """Rows that the user calls `name` as states; a warning if they are none."""
@@ -239,15 +245,21 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         draws = self._draws(Purpose.IMPUTE, random_state)
         mean = self._data_mean(float_dtype(X))
 
-        def fill(rows):
-            burn_in = n_gibbs_steps // 5
-            layers = start_at_observed(machine, rows, mean, draws)
-            filled = conditional_mean(
-                machine, layers, observed_in(rows), burn_in, n_gibbs_steps, draws
-            )
-            return machine.units[0].decode(filled)
+        kind = machine.units[0]
 
-        return by_blocks(fill, X, float_dtype(X))
+        def fill(rows):
+            states, burn_in = kind.encode(rows), n_gibbs_steps // 5
+            filled = conditional_mean(
+                machine,
+                start_at_observed(machine, states, mean, draws),
+                observed_in(states),
+                burn_in,
+                n_gibbs_steps,
+                draws,
+            )
+            return with_observed(kind.decode(filled), rows)
+
+        return by_blocks(fill, X.X, float_dtype(X))
 
     def _draws(self, purpose, random_state):
         array = self._read_params().biases[0]

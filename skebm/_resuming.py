@@ -14,13 +14,16 @@ from .core.rows import blocks, float_dtype, take_rows
 class Unfinished(NamedTuple):
     """What a fit needs to go on, besides the data, of which it knows a fingerprint.
 
-    `parts` are the estimators that it has trained so far, the last of which may be
-    unfinished itself; `run` is what its own epochs carry, or None before these.
+    `double` says whether it computes in double precision, `features` are the number
+    and names of these. `parts` are the estimators that it has trained so far, the last
+    of which may be unfinished itself; `run` is what its own epochs carry, or None
+    before these.
     """
 
     going_on: bool
     seed: int
     double: bool
+    features: dict
     fingerprint: str | None
     parts: list
     run: object
@@ -71,12 +74,18 @@ def is_double(X):
     return float_dtype(X) == xp.float64
 
 
-def fingerprint(*matrices):
-    """Digest of the values of matrices: the same in any container and memory order."""
-    digest = hashlib.blake2b(digest_size=16)
+def fingerprint(*matrices, names=()):
+    """Digest of the values of matrices: the same in any container and memory order.
+
+    And of names, such as those of classes.
+    """
+    digest = hashlib.blake2b(repr(list(names)).encode(), digest_size=16)
     for X in matrices:
         digest.update(repr(tuple(X.shape)).encode())
         for rows in blocks(X.shape[0]):
-            values = to_numpy(take_rows(X, rows, float_dtype(X))) + 0.0  # no -0.0
-            digest.update(np.ascontiguousarray(values, dtype=np.float64))
+            values = to_numpy(take_rows(X, rows, float_dtype(X)))
+            values = np.array(values, dtype=np.float64, order="C")
+            values += 0.0  # -0.0 is 0.0, and NaN is NaN whatever its sign
+            values[np.isnan(values)] = np.nan
+            digest.update(values)
     return digest.hexdigest()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ._fitting import Stage
 from ._machine_epochs import longer
-from ._stacking import features
+from ._stacking import features, told_of_layer
 from .core import stack as belief
 from .core import wake_sleep
 from .core.backend import namespace
@@ -72,7 +72,10 @@ class LayerByLayer(StackEpochs):
         rbms = [copy.copy(rbm) for rbm in self.run.rbms]
         for index, rbm in enumerate(rbms):
             below = features(rbms[:index], self.rows)
-            rbm.partial_fit(below, sample_weight=self.sample_weight)
+            with told_of_layer(index, len(rbms)):
+                rbm._fit_part(below, self.sample_weight, self.fit, "partial_fit")
+            if self.fit.interrupted:  # the pass as a whole is undone
+                raise KeyboardInterrupt
         return self.run._replace(rbms=rbms, n_done=self.n_done + 1)
 
     def progress(self):
@@ -87,9 +90,15 @@ class WakeSleep(StackEpochs):
         seed = settings.seed
         super().__init__(estimator, rates, run, rows, seed)
         self.weights, self.settings = weights, settings
-        self.rows = Encoded(rows, run.rbms[0]._visible_kind())
-        watched = watch(*rows.shape, stream(seed, Purpose.MONITOR, weights))
-        self.watched_rows = take_rows(rows, watched.rows, weights.dtype)
+        self.given = rows
+
+    def start(self):
+        """Make ready for the epochs."""
+        array = self.weights
+        draws = stream(self.seed, Purpose.MONITOR, array)
+        watched = watch(*self.given.shape, draws)
+        self.watched_rows = take_rows(self.given, watched.rows, array.dtype)
+        self.rows = Encoded(self.given, self.run.rbms[0]._visible_kind())
 
     def advance(self, rate):
         """The run after one more epoch."""

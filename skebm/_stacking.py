@@ -4,6 +4,8 @@ import math
 import os
 import tempfile
 import time
+from contextlib import contextmanager
+from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
@@ -12,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 
 from ._checkpoint import Checkpoint
 from ._machine_epochs import in_words
+from ._restricted import BaseRBM
 from ._validation import draw_seed
 from .core.backend import zeros
 from .core.rows import Encoded, Subset, by_blocks, float_dtype
@@ -51,15 +54,29 @@ def new_machines(rbm, sizes, seed):
     for prototype, size in zip(prototypes, sizes, strict=True):
         check_prototype(prototype, size)
     draws = np.random.RandomState(seed)
-    return [
+    rbms = [
         clone(rbm).set_params(n_components=size, random_state=draw_seed(draws))
         for rbm, size in zip(prototypes, sizes, strict=True)
     ]
+    check_kinds(rbms)
+    return rbms
+
+
+def check_kinds(rbms):
+    """Raise an error unless a layer is of the same kind in both of its machines."""
+    for index, (below, above) in enumerate(pairwise(rbms), start=1):
+        hidden, visible = below._kinds(2)[1], above._kinds(2)[0]
+        if type(hidden) is not type(visible):
+            raise ValueError(
+                f"Layer {index} is the hidden one of a machine with "
+                f"{type(hidden).__name__} units, and the visible one of the next with "
+                f"{type(visible).__name__} units: give machines that agree."
+            )
 
 
 def check_prototype(rbm, size):
     """Raise an error unless `rbm` can be cloned for a layer of so many hidden units."""
-    if not isinstance(rbm, BernoulliRBM):
+    if not isinstance(rbm, BaseRBM):
         raise ValueError(
             f"The machines in rbm must be restricted Boltzmann machines, such as "
             f"BernoulliRBM, but one is {rbm!r}."
@@ -82,25 +99,31 @@ def refuse_checkpoints(part, name):
             )
 
 
+@contextmanager
+def told_of_layer(index, n_layers):
+    """Where the training of a layer diverges, say of which."""
+    try:
+        yield
+    except FloatingPointError as error:
+        raise FloatingPointError(
+            f"In the training of layer {index + 1} of {n_layers}, with the parameters "
+            f"of rbm: {error}"
+        ) from error
+
+
 def fit_layers(fit, rbms, rows, sample_weight):
     """Train machines as parts of a fit, each on what those below make of the rows."""
 
     def train(rbm, below):
         begin = time.perf_counter()
-        try:
+        with told_of_layer(len(below), len(rbms)):
             rbm._fit_part(features(below, rows), sample_weight, fit)
-        except FloatingPointError as error:
-            raise FloatingPointError(
-                f"In the pretraining of layer {len(below) + 1} of {len(rbms)}, with "
-                f"the parameters of rbm: {error}"
-            ) from error
-        if fit.estimator.verbose:
-            n_hidden, n_visible = rbm.components_.shape
-            words = in_words(rbm.history_) if rbm.n_iter_ else "not trained"
-            fit.print(
-                f"Layer {len(below) + 1} of {len(rbms)}, {n_visible} x {n_hidden}, "
-                f"{words}, time = {time.perf_counter() - begin:.2f}s"
-            )
+        n_hidden, n_visible = rbm.components_.shape
+        words = in_words(rbm.history_) if rbm.n_iter_ else "not trained"
+        return (
+            f"Layer {len(below) + 1} of {len(rbms)}, {n_visible} x {n_hidden}, "
+            f"{words}, time = {time.perf_counter() - begin:.2f}s"
+        )
 
     return fit.train_parts(rbms, train, "layer")
 

@@ -137,7 +137,7 @@ def check_weights(sample_weight, X, dtype):
     return weights / xp.mean(weights)
 
 
-def weighted_mean(values, sample_weight):
+def mean_score(values, sample_weight):
     """The mean of a value for each row, as a float."""
     xp = namespace(values)
     if sample_weight is not None:

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._base import BaseBoltzmannMachine
 from ._layers import LayeredTransformerMixin, side_by_side
 from ._posterior import MeanField, Posterior
+from ._restricted import BaseRBM
 from ._resuming import Call
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import check_states
@@ -18,7 +19,6 @@ from .core.pretraining import composed, doubled
 from .core.rows import blocks, by_blocks, float_dtype, take_rows
 from .core.sampling import FINE, Inference
 from .core.units import Bernoulli
-from .rbm import BernoulliRBM
 
 
 class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
@@ -195,9 +195,10 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         "n_mean_field_steps": [Interval(Integral, 1, None, closed="left")],
         "mean_field_tol": [Interval(Real, 0, None, closed="left")],
         "pretrain": ["boolean"],
-        "rbm": [BernoulliRBM, list, None],
+        "rbm": [BaseRBM, list, None],
     }
 
+    _about_parts = " They are machines of tied copies, for the pretraining alone."
     _takes_missing = False
     _reference_attribute = "_lowest_components"
 
@@ -342,6 +343,16 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         for rbm, pair in zip(rbms, doubled(units), strict=True):
             rbm._pretrained_as = pair
         fit_layers(fit, fit.call.parts(rbms), X, sample_weight)
+        if len(fit.parts) == len(rbms):
+            return
+        # The lower ones alone are no machine: a unit has half of its input from above.
+        n_trained = f"after {len(fit.parts)} of {len(rbms)} layers"
+        if fit.interrupted:
+            raise KeyboardInterrupt(f"in the pretraining of a DBM, {n_trained}")
+        raise RuntimeError(
+            f"A callback stopped the pretraining of {type(self).__name__} {n_trained}. "
+            "It takes all of them to make a deep Boltzmann machine."
+        )
 
     def _composed(self, parts):
         return composed([rbm._read_params() for rbm in parts])

@@ -14,11 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from ._fitting import Fit, Trainable
 from ._layers import LayeredTransformerMixin
 from ._machine_epochs import joined_histories
-from ._queries import LikelihoodMixin
+from ._queries import LikelihoodMixin, with_observed
+from ._restricted import BaseRBM
 from ._resuming import Call
 from ._stack_epochs import LayerByLayer, Run, WakeSleep, stack_of
 from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
 from ._validation import (
+    check_hidden,
     check_rows,
     check_states,
     check_values,
@@ -30,7 +32,6 @@ from .core import wake_sleep
 from .core.backend import namespace
 from .core.rows import Encoded, by_blocks, float_dtype
 from .core.streams import Purpose, stream
-from .rbm import BernoulliRBM
 
 
 class DBN(
@@ -121,7 +122,7 @@ class DBN(
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
-        "rbm": [BernoulliRBM, list, None],
+        "rbm": [BaseRBM, list, None],
         "up_down_iter": [Interval(Integral, 0, None, closed="left")],
         "up_down_learning_rate": [Interval(Real, 0, None, closed="neither")],
         "up_down_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
@@ -280,8 +281,9 @@ class DBN(
         if sizes != layer_sizes(self.hidden_layer_sizes):
             raise ValueError(
                 f"This DBN has hidden layers of sizes {sizes}, but hidden_layer_sizes "
-                f"now is {self.hidden_layer_sizes}. To go on, set the parameter back; "
-                "to change the sizes, call fit."
+                f"now is {self.hidden_layer_sizes}. To go on, set the parameter to "
+                "these sizes, which are fewer if the fit was interrupted; to change "
+                "them, call fit."
             )
 
     def _attributes(self, run, seed):
@@ -325,7 +327,8 @@ class DBN(
             given those of the one above.
         """
         check_is_fitted(self)
-        return self._down(self.rbms_[-1].inverse_transform(X))
+        H = check_hidden(self, X)
+        return self._down(self.rbms_[-1].inverse_transform(H))
 
     def reconstruct(self, X, n_gibbs_steps=1):
         """The rows passed up to the top hidden layer and down again.
@@ -419,11 +422,11 @@ class DBN(
         def fill(rows):
             burn_in = n_gibbs_steps // 5
             filled = belief.fill_missing(
-                stack, rows, mean, burn_in, n_gibbs_steps, draws
+                stack, kind.encode(rows), mean, burn_in, n_gibbs_steps, draws
             )
-            return kind.decode(filled)
+            return with_observed(kind.decode(filled), rows)
 
-        return by_blocks(fill, Encoded(X, kind), float_dtype(X))
+        return by_blocks(fill, X, float_dtype(X))
 
     def score_samples(self, X, n_samples=100):
         """A lower bound of the log-likelihood of each row, in nats.

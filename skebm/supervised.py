@@ -67,7 +67,7 @@ class DBNClassifier(BaseFineTunedClassifier):
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of shape (n_layers,), default=(256, 256)
-        Numbers of hidden units, from below. Not used with `dbn`.
+        Numbers of hidden units, from below. Not used with a fitted `dbn`.
     rbm : BernoulliRBM or list of BernoulliRBM, default=None
         The machine that is cloned for each layer, or a list with one for each, as in
         :class:`DBN`. With ``BernoulliRBM(n_iter=0)``, fine-tuning starts from random
@@ -459,7 +459,7 @@ class DBNRegressor(RegressorMixin, BaseFineTunedNetwork):
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of shape (n_layers,), default=(256, 256)
-        Numbers of hidden units, from below. Not used with `dbn`.
+        Numbers of hidden units, from below. Not used with a fitted `dbn`.
     rbm : BernoulliRBM or list of BernoulliRBM, default=None
         The machine that is cloned for each layer, or a list with one for each, as in
         :class:`DBN`. With ``BernoulliRBM(n_iter=0)``, fine-tuning starts from random

@@ -204,9 +204,12 @@ def test_a_callback_stops_the_layers_of_a_stack(stop_after):
     dbn = DBN(sizes, rbm=rbm, up_down_iter=2, random_state=0).set_callbacks(watch)
     assert [m.n_components for m in dbn.fit(X).rbms_] == list(kept)
     assert dbn.n_up_down_iter_ == 0
-    dbm = DBM(sizes, rbm=rbm, n_iter=2).set_callbacks(Watch(stop_after)).fit(X)
-    assert [len(b) for b in dbm.intercepts_[1:]] == list(kept)
-    assert dbm.n_iter_ == 0
+    dbm = DBM(sizes, rbm=rbm, n_iter=2).set_callbacks(Watch(stop_after))
+    with pytest.raises(RuntimeError, match=f"after {stop_after} of 3 layers") as error:
+        dbm.fit(X)
+    assert [m.n_components for m in error.value.parts] == list(kept)
+    assert "tied copies" in error.value.__notes__[0]
+    assert DBM(8, rbm=rbm, n_iter=2).set_callbacks(Watch(1)).fit(X).n_iter_ == 0
     net = DBNClassifier(sizes, rbm=rbm, max_iter=2).set_callbacks(Watch(1)).fit(X, y)
     assert net.n_iter_ == 0
     assert_array_equal(net.coefs_[0], net.dbn_.rbms_[0].components_.T)

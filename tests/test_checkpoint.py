@@ -7,14 +7,12 @@ import os
 import pickle
 import signal
 import time
-import warnings
 
 import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
-from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -26,6 +24,7 @@ from skebm import (
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
+    HistoryMonitor,
 )
 from skebm._checkpoint import Writer, write_checkpoint
 from tests.test_callbacks import dbm_of, digits, layers_of, rbm_of
@@ -224,8 +223,16 @@ def test_equal_rows_may_come_in_another_container(tmp_path, change, first):
 def test_data_frames_keep_their_names(tmp_path):
     pandas = pytest.importorskip("pandas")
     X = pandas.DataFrame(digits()[0]).add_prefix("pixel")
-    resumed = interrupted(Checkpoint(tmp_path / "rbm"), X=X).resume(X)
-    assert_array_equal(resumed.feature_names_in_, X.columns)
+    checkpoint = interrupted(Checkpoint(tmp_path / "rbm"), X=X)
+    for rows in (X, X.to_numpy()):
+        resumed = checkpoint.resume(rows)
+        assert_array_equal(resumed.feature_names_in_, X.columns)
+
+
+def test_nan_is_nan_whatever_its_sign(tmp_path):
+    X = gaps()
+    checkpoint = interrupted(Checkpoint(tmp_path / "rbm"), X=X)
+    assert checkpoint.resume(np.where(np.isnan(X), -X, X)).n_iter_ == 6
 
 
 def test_other_rows_weights_and_labels_are_refused(tmp_path):
@@ -241,8 +248,9 @@ def test_other_rows_weights_and_labels_are_refused(tmp_path):
     assert checkpoint.resume(X, sample_weight=np.full(300, 7.0)).n_iter_ == 6
     checkpoint = Checkpoint(tmp_path / "network")
     network_of(rbm=layers_of()).set_callbacks(checkpoint).fit(X, y)
-    with pytest.raises(ValueError, match="labels"):
-        checkpoint.resume(X, y[::-1])
+    for labels in (y[::-1], np.array(list("abcdefghij"))[y]):
+        with pytest.raises(ValueError, match="labels"):
+            checkpoint.resume(X, labels)
 
 
 def test_a_loaded_model_may_learn_from_other_rows(tmp_path):
@@ -271,9 +279,16 @@ def test_a_fit_does_not_write_over_the_checkpoint_of_another(tmp_path):
     assert not hasattr(today, "n_iter_")
     assert checkpoint.load().n_iter_ == 2
     assert checkpoint.resume(X).n_components == 8
-    # Who goes on has the model, and may write over its file.
+    # Who goes on has the model, and may write over its file, but no other.
     warm = rbm_of(warm_start=True).set_callbacks(Checkpoint(tmp_path / "warm"))
     assert warm.fit(X).fit(X).n_iter_ == 12
+    other = rbm_of(warm_start=True).fit(X).set_callbacks(*warm._skl_callbacks)
+    for going_on in (other.fit, other.partial_fit):
+        with pytest.raises(FileExistsError):
+            going_on(X)
+    assert other.n_iter_ == 6
+    loaded = warm._skl_callbacks[0].load().set_callbacks(*warm._skl_callbacks)
+    assert loaded.partial_fit(X).n_iter_ == 13
 
 
 def test_of_two_fits_at_once_one_is_refused(tmp_path):
@@ -291,22 +306,20 @@ def test_of_two_fits_at_once_one_is_refused(tmp_path):
     assert everything(checkpoint.resume(X)) == everything(rbm)
 
 
-def test_each_fit_of_a_grid_search_has_a_file_of_its_own(tmp_path):
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_search_is_refused(tmp_path, n_jobs):
+    """Run again, it would find files of the first run, and count fits as failed."""
     X, y = digits()
     checkpoint = Checkpoint(tmp_path / "rbm")
     pipe = make_pipeline(
         rbm_of(n_iter=2).set_callbacks(checkpoint), LogisticRegression(max_iter=500)
     )
-    grid = {"bernoullirbm__n_components": [4, 8]}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", FitFailedWarning)
-        search = GridSearchCV(pipe, grid, cv=2, n_jobs=2).fit(X, y)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["rbm", "rbm.0", "rbm.1", "rbm.2", "rbm.3"]
-    sizes = [Checkpoint(tmp_path / name).load().n_components for name in names[1:]]
-    assert sizes == [4, 4, 8, 8]
-    best = search.best_estimator_[0]
-    assert_array_equal(checkpoint.load().components_, best.components_)
+    search = GridSearchCV(pipe, {"bernoullirbm__n_components": [4, 8]}, n_jobs=n_jobs)
+    with pytest.raises(ValueError, match="saves one fit, and a search makes many"):
+        search.fit(X, y)
+    assert not any(tmp_path.iterdir())
+    assert pipe.fit(X, y)[0].n_iter_ == 2
+    assert checkpoint.load().n_iter_ == 2
 
 
 def test_parts_of_a_fit_have_no_checkpoints_of_their_own(tmp_path):
@@ -326,6 +339,54 @@ def test_parts_of_a_fit_have_no_checkpoints_of_their_own(tmp_path):
 
 
 # Files that are none, or cannot be written
+
+
+def test_a_fit_whose_file_was_taken_leaves_it(tmp_path):
+    """As where the user deletes it while the fit goes on, and starts another one."""
+    X, _ = digits()
+    checkpoint, other = Checkpoint(tmp_path / "rbm"), rbm_of(n_components=3, n_iter=2)
+
+    class StartsAnother(Fails):
+        def on_fit_task_end(self, estimator, context):
+            self.after -= 1
+            if self.after == 0:
+                checkpoint.path.unlink()
+                other.set_callbacks(Checkpoint(checkpoint.path)).fit(X)
+
+    with pytest.warns(UserWarning, match="another fit has taken its place"):
+        rbm_of().set_callbacks(checkpoint, StartsAnother(2)).fit(X)
+    assert checkpoint.load().n_components == 3
+
+
+def test_what_is_left_of_a_killed_write_is_removed_and_no_other_file(tmp_path):
+    X, _ = digits()
+    checkpoint = interrupted(Checkpoint(tmp_path / "rbm[1]"))
+    left = tmp_path / "rbm[1].0123abcd.part"
+    others = [tmp_path / x for x in ("rbm[1].mine.part", "rbm1.0123abcd.part")]
+    for path in (left, *others):
+        path.write_text("")
+    checkpoint.resume(X)
+    assert not left.exists()
+    assert all(path.exists() for path in others)
+
+
+def test_callbacks_are_not_saved_also_those_of_parts(tmp_path):
+    X, _ = digits()
+    inner = HistoryMonitor()
+    inner.unpicklable = lambda: None
+    dbn = DBN((8, 6), rbm=layers_of().set_callbacks(inner), random_state=0)
+    checkpoint = Checkpoint(tmp_path / "dbn")
+    whole = dbn.set_callbacks(checkpoint).fit(X)
+    assert not hasattr(checkpoint.load().rbm, "_skl_callbacks")
+    assert hasattr(whole.rbm, "_skl_callbacks")
+    rbm = rbm_of().set_params(random_state=Unpicklable())
+    with pytest.raises(TypeError, match="No checkpoint can be written"):
+        rbm.set_callbacks(Checkpoint(tmp_path / "rbm")).fit(X)
+
+
+class Unpicklable(np.random.RandomState):
+    def __reduce__(self):
+        raise TypeError("cannot pickle this one")
 
 
 def test_files_that_are_no_checkpoints(tmp_path):

@@ -541,12 +541,11 @@ def test_interruption_keeps_the_epochs_done(monkeypatch, after):
             dbm.fit(patterns())
         assert vars(dbm).keys() == vars(clone(dbm)).keys()
     elif after == 2:  # of the first layer: no other is begun
-        with pytest.warns(UserWarning, match="layer 1 of 2, after 2 of 3 epochs: what"):
+        with pytest.raises(KeyboardInterrupt, match="after 1 of 2 layers") as caught:
             dbm.fit(patterns())
-        assert dbm.n_iter_ == 0
         assert len(done) == 2 + 1
-        assert [W.shape for W in dbm.components_] == [(4, 6)]
-        assert dbm.transform(patterns()).shape[1] == 4
+        assert [rbm.n_iter_ for rbm in caught.value.parts] == [2]
+        assert vars(dbm).keys() == vars(clone(dbm)).keys()
     elif after == 6:  # of the joint training's first epoch
         with pytest.warns(UserWarning, match="before the first epoch: what"):
             dbm.fit(patterns())

@@ -269,7 +269,7 @@ def test_partial_fit_that_fails_midway_leaves_the_lower_layers():
 
 def test_partial_fit_refuses_other_sizes():
     dbn = fitted().set_params(hidden_layer_sizes=(4, 2))
-    with pytest.raises(ValueError, match=r"sizes \[4, 3\].*set the parameter back"):
+    with pytest.raises(ValueError, match=r"sizes \[4, 3\].*set the parameter to these"):
         dbn.partial_fit(patterns())
 
 

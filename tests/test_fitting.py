@@ -26,12 +26,12 @@ from tests.test_checkpoint import everything, network_of, stack_of
 
 
 class CtrlC:
-    """A callback by which the user interrupts a fit, after so many ends of a task."""
+    """A callback by which the user interrupts a fit, after so many hooks of a task."""
 
     max_propagation_depth = None
 
-    def __init__(self, after, name="epoch"):
-        self.after, self.name, self.seen = after, name, []
+    def __init__(self, after, name="epoch", hook="end"):
+        self.after, self.name, self.hook, self.seen = after, name, hook, []
 
     def setup(self, estimator, context):
         pass
@@ -40,9 +40,13 @@ class CtrlC:
 
     def on_fit_task_begin(self, estimator, context):
         self.seen.append(f"{type(estimator).__name__} {context.task_name}")
+        self.count(context, "begin")
 
     def on_fit_task_end(self, estimator, context):
-        self.after -= context.task_name == self.name
+        self.count(context, "end")
+
+    def count(self, context, hook):
+        self.after -= (context.task_name, hook) == (self.name, self.hook)
         if self.after == 0:
             self.after = -1
             raise KeyboardInterrupt
@@ -77,8 +81,18 @@ def test_a_stack_keeps_its_layers(after, words, n_layers, n_passes):
     assert sum(task.endswith("epoch") for task in seen) == after
 
 
-@pytest.mark.parametrize("kind", [DBNClassifier, DBNRegressor, DBMClassifier])
-@pytest.mark.parametrize("after", [1, 3, 5])
+@pytest.mark.parametrize(
+    ("kind", "after"),
+    [
+        *(
+            (kind, after)
+            for kind in (DBNClassifier, DBNRegressor)
+            for after in (1, 3, 5)
+        ),
+        (DBMClassifier, 3),
+        (DBMClassifier, 5),
+    ],
+)
 def test_a_network_keeps_its_pretraining(kind, after):
     """Interrupted in there, it is the network that fine-tuning would begin with."""
     rbm = {"rbm": layers_of()}
@@ -158,6 +172,35 @@ def once_interrupted(function, call=1):
         return function(*args, **kwargs)
 
     return interrupted
+
+
+@pytest.mark.parametrize("name", ["layer", "wake-sleep", "fine-tuning", "fit"])
+@pytest.mark.parametrize("hook", ["begin", "end"])
+def test_an_interruption_of_a_callback_loses_nothing(name, hook):
+    X, y = digits()
+    ctrl_c = CtrlC(1, name, hook)
+    ctrl_c.max_propagation_depth = 0
+    kind = network_of if name == "fine-tuning" else stack_of
+    model = kind(rbm=layers_of()).set_callbacks(ctrl_c)
+    if hook == "begin" and name in {"fit", "layer"}:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, y)
+        assert vars(model).keys() == {*vars(clone(model)), "_skl_callbacks"}
+        return
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X, y)
+    assert model.transform(X).shape[0] == 300
+
+
+def test_an_interruption_of_a_pass_undoes_all_of_it():
+    """Also where it comes once a machine has done its part."""
+    X = digits()[0]
+    dbn = DBN((8, 6), rbm=layers_of(), random_state=0).fit(X)
+    dbn.rbms_[0].set_callbacks(CtrlC(1))
+    before = everything(dbn)
+    with pytest.raises(KeyboardInterrupt):
+        dbn.partial_fit(X)
+    assert everything(dbn) == before
 
 
 @pytest.mark.parametrize("model", [stack_of(), network_of(), network_of(DBMClassifier)])

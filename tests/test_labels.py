@@ -317,6 +317,23 @@ def test_a_mark_is_a_number_or_a_string(value):
         unfitted(unlabeled=value).fit(X, y)
 
 
+@pytest.mark.usefixtures("never_pretrained")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("names", "unlabeled", "words"),
+    [
+        (["a", "b", "-1"], -1, "y holds '-1'.*both as text"),
+        ([0, 1, -1], "-1", r"y holds -1\.0.*both as text"),
+        ([0, 1, 2], True, "must be a number, a string"),
+    ],
+)
+def test_a_mark_that_no_row_can_have(kind, names, unlabeled, words):
+    """As the -1 of a table that was read as text."""
+    X, y = data()
+    with pytest.raises(ValueError, match=words):
+        unfitted(kind, unlabeled=unlabeled).fit(X, np.array(names)[y])
+
+
 # Weights
 
 

@@ -38,7 +38,7 @@ def test_methods_are_named_as_in_scikit_learn(kind):
 
 
 def test_a_missing_argument():
-    with pytest.raises(TypeError, match=r"^BoltzmannMachineMixin\.score\(\) missing"):
+    with pytest.raises(TypeError, match=r"^LikelihoodMixin\.score\(\) missing"):
         skebm.BernoulliRBM().score()
     with pytest.raises(TypeError, match=r"^BaseFineTunedNetwork\.fit\(\) missing"):
         skebm.DBNRegressor().fit([[0]])

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.datasets import load_digits
 
 from skebm import DBM, DBN, BernoulliRBM, DBMClassifier, DBNClassifier
+from skebm._restricted import BaseRBM
 from skebm.core import partition
 from skebm.core.backend import namespace, softplus, zeros
 from skebm.core.early_stopping import EarlyStopping
@@ -520,3 +522,59 @@ def test_networks_refuse_hidden_units_that_they_do_not_have(deep):
         network = DBMClassifier(dbm=dbm)
     with pytest.raises(ValueError, match=r"Fine-tuning needs .* but Spins units"):
         network.fit(X, y)
+
+
+@pytest.mark.parametrize("log_jacobian", [0.0, 100.0])
+def test_a_change_of_units_does_not_change_when_a_fit_stops(log_jacobian):
+    """It adds the same to the best score and to that of independent units."""
+
+    class Scaled(Bernoulli):
+        pass
+
+    class ScaledRBM(BernoulliRBM):
+        def _units(self, n_layers):
+            return Scaled(), B
+
+    Scaled.log_jacobian = log_jacobian
+    X = (load_digits().data[:40] > 7).astype(float)
+    params = {"n_iter": 100, "early_stopping": True, "n_iter_no_change": 3}
+    rbm = ScaledRBM(12, learning_rate=0.5, random_state=0, **params).fit(X)
+    assert rbm.n_iter_ == 8
+
+
+def test_what_is_observed_is_not_decoded():
+    """Through coins and back, a tenth comes out as another number."""
+    X = patterns("coins").astype(np.float32)
+    rows = X[:3].copy()
+    rows[:, 1:] = [0.1, 1e-4, 1e-9, 1.0]
+    gaps = rows.copy()
+    gaps[:, 0] = np.nan
+    for model in (CoinRBM(3), CoinDBM((3, 2)), DBN((3, 2), rbm=[CoinRBM(), SpinRBM()])):
+        model.fit(X)
+        filled = model.impute(gaps, n_gibbs_steps=3)
+        assert_array_equal(filled[:, 1:], rows[:, 1:])
+        if hasattr(model, "log_partition") and not isinstance(model, DBN):
+            drawn = model.sample(3, given=gaps, n_gibbs_steps=3)
+            assert_array_equal(drawn[:, 1:], rows[:, 1:])
+
+
+def test_machines_of_a_stack_agree_on_the_layer_between_them():
+    X = patterns("coins")
+    with pytest.raises(ValueError, match=r"Layer 1 .* Spins .* Bernoulli"):
+        DBN((3, 2), rbm=[CoinRBM(), BernoulliRBM()]).fit(X)
+
+
+def test_a_face_beside_that_of_binary_units():
+    """Stacks take all restricted machines, whatever class of ours they derive from."""
+
+    class CoinFace(BaseRBM):
+        __init__ = BernoulliRBM.__init__
+        _parameter_constraints = BernoulliRBM._parameter_constraints
+
+        def _units(self, n_layers):
+            return Coins(), B
+
+    X = patterns("coins")
+    dbn = DBN((3, 2), rbm=[CoinFace(), BernoulliRBM()], random_state=0).fit(X)
+    assert np.isfinite(dbn.score(X))
+    assert DBM((3, 2), rbm=BernoulliRBM(n_iter=1), n_iter=1).fit(X).n_iter_ == 1

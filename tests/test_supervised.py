@@ -285,7 +285,7 @@ def test_warm_start_goes_on_without_pretraining(kind):
     assert model._model() is start
     assert_allclose(model.coefs_[0], before, rtol=1e-6)
     assert model.n_iter_ == 6
-    with pytest.raises(ValueError, match=r"sizes \[6, 4\].*set the parameter back"):
+    with pytest.raises(ValueError, match=r"sizes \[6, 4\].*set the parameter to these"):
         model.set_params(hidden_layer_sizes=(3,)).fit(X, y)
 
 

@@ -140,6 +140,7 @@ class EarlyStopping(NamedTuple):
         rows, weights = self.held_out
         values = by_blocks(lambda v: v @ b + units[0].log_base(v), rows, weights.dtype)
         independent = weighted_mean(values, weights) - float(units[0].log_partition(b))
+        independent += units[0].log_jacobian
         gain = progress.best_score - independent
         return gain > 0.0 and score < progress.best_score - CLEAR_LOSS * gain
 
