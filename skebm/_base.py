@@ -18,7 +18,7 @@ from ._validation import check_rows, check_weights, refuse_empty_columns
 from .core import algorithms, optimise, training
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Params
-from .core.rows import Encoded, float_dtype
+from .core.rows import Encoded, float_dtype, unencoded
 
 SCHEDULES = {
     "constant": optimise.constant,
@@ -230,11 +230,11 @@ class BaseBoltzmannMachine(
             state = training.with_rows(self._resume(settings, n_rows), *data, settings)
             history = self.history_
         else:
+            refuse_empty_columns(self, fit.seen["X"], unencoded(data[0]), data[1])
             params = self._composed(fit.parts) if fit.parts else None
             sizes, n_chains = self._hidden_sizes(), self._n_chains(n_rows)
             start = partial(training.start, *data, sizes, n_chains, settings, params)
             state = fit.unless_interrupted(start, start)
-            refuse_empty_columns(self, fit.seen["X"], state.mass)
         return Run(state, history, Progress(), state.epoch)
 
     def _hold_out(self, X, sample_weight, rates, settings):

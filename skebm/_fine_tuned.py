@@ -443,7 +443,8 @@ class BaseFineTunedNetwork(
         components : ndarray of shape (n_hidden, n_features)
             The first of `coefs_`, transposed.
         """
-        return self.coefs_[0][: self.n_features_in_].T
+        n_units = self._model()._visible_kind().n_units(self.n_features_in_)
+        return self.coefs_[0][:n_units].T
 
     @property
     def _n_features_out(self):

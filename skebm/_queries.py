@@ -202,7 +202,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         machine = self._machine()
         draws = self._draws(Purpose.SAMPLE, random_state)
         array, clamped, kind = machine.params.biases[0], None, machine.units[0]
-        shape = (n_samples, array.shape[0])
+        shape = (n_samples, self.n_features_in_)
         if init is None:
             mean = self._data_mean()
             start = independent_layers([kind], [mean], n_samples, draws)[0]

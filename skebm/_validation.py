@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 
 from ._warnings import warn
 from .core.backend import namespace, to_numpy
-from .core.rows import has_nan
+from .core.rows import column_means, has_nan
 
 
 def check_rows(estimator, X, *, method, kind, new=False, missing=False):
@@ -100,13 +100,14 @@ def refuse_nan(estimator, X, method, missing):
     )
 
 
-def refuse_empty_columns(estimator, X, mass):
-    """Raise an error that names the columns of X without any observed entry.
+def refuse_empty_columns(estimator, X, rows, sample_weight):
+    """Raise an error that names the columns without any observed entry that counts.
 
-    `mass` is the weight of the observed entries, a number if none is missing.
+    `rows` are those of X to fit to.
     """
-    if isinstance(mass, float):
+    if not has_nan(rows):
         return
+    _, mass = column_means(rows, sample_weight)
     empty = to_numpy(namespace(mass).nonzero(mass == 0.0)[0])
     if empty.size:
         names = _get_feature_names(X)

@@ -378,7 +378,7 @@ class DBN(
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         if init is not None:
-            shape = (n_samples, self.components_.shape[1])
+            shape = (n_samples, self.n_features_in_)
             init = check_states(init, "init", shape, self.components_)
             if len(self.rbms_) > 1:  # a single machine looks at it itself
                 check_values(self, self._visible_kind(), init, "init")

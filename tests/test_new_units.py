@@ -1,13 +1,14 @@
-"""A kind of units that is defined here alone: all that there is has to work with it.
+"""Kinds of units that are defined here alone: all that there is has to work with them.
 
 Spins are -1 or +1. There are two kinds of them: those whose rows are spins too, and
-those whose rows are coins, 0 or 1.
+those whose rows are coins, 0 or 1. Dice have three values, and a unit for each.
 """
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import clone
 from sklearn.datasets import load_digits
 
 from skebm import DBM, DBN, BernoulliRBM, DBMClassifier, DBNClassifier
@@ -80,6 +81,9 @@ class Spins:
     def check(self, X, name):
         low, high = value_range(X)
         return None if low >= -1.0 and high <= 1.0 else f"has other {name} than spins"
+
+    def n_units(self, n_columns):
+        return n_columns
 
     def encode(self, rows):
         return rows
@@ -578,3 +582,133 @@ def test_a_face_beside_that_of_binary_units():
     dbn = DBN((3, 2), rbm=[CoinFace(), BernoulliRBM()], random_state=0).fit(X)
     assert np.isfinite(dbn.score(X))
     assert DBM((3, 2), rbm=BernoulliRBM(n_iter=1), n_iter=1).fit(X).n_iter_ == 1
+
+
+class Dice:
+    """One of three values: rows have a column for each, and states three units."""
+
+    log_jacobian = 0.0
+
+    def groups(self, x):
+        return namespace(x).reshape(x, (*x.shape[:-1], -1, 3))
+
+    def mean(self, a):
+        p = np.exp(a - self.groups(a).max(axis=-1).repeat(3, axis=-1))
+        return p / self.groups(p).sum(axis=-1).repeat(3, axis=-1)
+
+    def variance(self, mean):
+        return mean * (1.0 - mean)
+
+    def sample(self, mean, stream):
+        below = self.groups(mean).cumsum(axis=-1)
+        u = stream.uniform(below.shape[:-1])[..., None]
+        value = np.minimum((u >= below).sum(axis=-1), 2)  # the sum may be rounded
+        return self.encode(value.astype(mean.dtype))
+
+    sample_input = sample
+
+    def log_partition(self, a):
+        return np.log(np.exp(self.groups(a)).sum(axis=-1)).sum(axis=-1)
+
+    def entropy(self, mean):
+        return -(mean * np.log(mean)).sum(axis=-1)
+
+    def log_base(self, x, n_copies=1):
+        assert n_copies == 1
+        return zeros(x.shape[:-1], x)
+
+    def natural(self, mean):
+        return np.log(mean)
+
+    def clip(self, mean, margin):
+        return mean * (1.0 - 3.0 * margin) + margin
+
+    def n_states(self, n_units):
+        return 3 ** (n_units // 3)
+
+    def states(self, numbers, n_units, array):
+        digits = numbers[:, None] // 3 ** np.arange(n_units // 3) % 3
+        return self.encode(digits.astype(array.dtype))
+
+    def check(self, X, name):
+        return None
+
+    def n_units(self, n_columns):
+        return 3 * n_columns
+
+    def encode(self, rows):
+        states = (rows[..., None] == np.arange(3)).astype(rows.dtype)
+        states[np.isnan(rows)] = np.nan
+        return states.reshape(*rows.shape[:-1], -1)
+
+    def decode(self, states):
+        return self.groups(states) @ np.arange(3.0).astype(states.dtype)
+
+
+class DiceRBM(BernoulliRBM):
+    def _units(self, n_layers):
+        return Dice(), B
+
+
+class DiceDBM(DBM):
+    def _units(self, n_layers):
+        return Dice(), *(B,) * (n_layers - 1)
+
+
+def throws(n=90):
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 3, n)
+    second = np.where(rng.random(n) < 0.7, first, rng.integers(0, 3, n))
+    return np.column_stack([first, second]).astype(float)
+
+
+ALL_THROWS = np.array([[i, j] for i in range(3) for j in range(3)], dtype=float)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        DiceRBM(2, n_iter=300, learning_rate=0.5),
+        DiceDBM((2, 2), pretrain=False, n_iter=5, early_stopping=True),
+        DBN((3, 2), rbm=[DiceRBM(), BernoulliRBM()]),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_rows_of_fewer_columns_than_states(model):
+    X = throws()
+    model = clone(model).set_params(random_state=0).fit(X)
+    assert model.components_[0].shape[-1] == 6
+    scores = model.score_samples(ALL_THROWS)
+    if isinstance(model, DiceRBM):
+        weights, b = model.components_, model.intercept_visible_
+        on = Dice().encode(ALL_THROWS)
+        a = on @ weights.T + model.intercept_hidden_
+        log_p = on @ b + np.logaddexp(0.0, a).sum(axis=1)
+        log_p -= np.logaddexp.reduce(log_p)
+        assert_allclose(scores, log_p, atol=1e-5)
+        alike = (X[:, 0] == X[:, 1]).mean()
+        assert_allclose(np.exp(scores[[0, 4, 8]]).sum(), alike, atol=0.05)
+    assert np.exp(scores).sum() < 1.05
+    drawn = model.sample(50, n_gibbs_steps=5, random_state=0)
+    assert drawn.shape == (50, 2)
+    assert set(np.unique(drawn)) == {0.0, 1.0, 2.0}
+    assert model.sample(3, init=X[:3], n_gibbs_steps=1).shape == (3, 2)
+    gaps = np.where(np.arange(90)[:, None] % 2 == [0, 1], np.nan, X)
+    filled = model.impute(gaps, n_gibbs_steps=5)
+    assert_array_equal(filled[~np.isnan(gaps)], X[~np.isnan(gaps)])
+    assert model.reconstruct(X).shape == X.shape
+    assert model.inverse_transform(model.transform(X)).shape == X.shape
+    if not isinstance(model, DBN):
+        given = model.sample(20, given=[1.0, np.nan], n_gibbs_steps=5)
+        assert (given[:, 0] == 1.0).all()
+    else:
+        net = DBNClassifier(dbn=model, max_iter=2, learning_rate_schedule="linear")
+        assert net.fit(X, X[:, 0]).components_.shape == (3, 6)
+        assert net.predict(X).shape == (90,)
+
+
+def test_a_column_of_dice_without_any_value_is_named():
+    X = throws()
+    X[:, 1] = np.nan
+    with pytest.raises(ValueError, match=r"nothing but NaN .*: 1\. Leave them out"):
+        DiceRBM(2).fit(X)

@@ -32,7 +32,7 @@ class Encoded:
 
     def __init__(self, X, kind):
         self.X, self.kind = X, kind
-        self.shape = X.shape
+        self.shape = (X.shape[0], kind.n_units(X.shape[1]))
 
 
 class Beside:
@@ -41,6 +41,13 @@ class Beside:
     def __init__(self, *parts):
         self.parts = parts
         self.shape = (parts[0].shape[0], sum(part.shape[1] for part in parts))
+
+
+def unencoded(X):
+    """The rows as they are given, of those that are some of them or encoded."""
+    if isinstance(X, Subset):
+        return Subset(unencoded(X.X), X.index)
+    return X.X if isinstance(X, Encoded) else X
 
 
 def take_rows(X, rows, dtype):

@@ -6,9 +6,9 @@ p(x | a) = exp(a x + log_base(x) - log_partition(a)). All of them are exponentia
 families, so the mean says all that there is to say about p(x | a), and `sample` takes
 the mean: what has been computed for the gradient serves the Markov chain too.
 
-At the border, `check` says what is wrong with rows, `encode` makes states of them, and
-`decode` makes of states, or means, what the user gets back. A log-density of states is
-one of rows where `log_jacobian` is added.
+At the border, `check` says what is wrong with rows, `encode` makes states of them, of
+`n_units` for so many columns, and `decode` makes of states, or means, what the user
+gets back. A log-density of states is one of rows where `log_jacobian` is added.
 
 Not every kind has states that can be enumerated, `n_states` and `states`, or just two
 `alternatives`, a low value and a high one, or means that are `logistic`, as a network
@@ -221,6 +221,10 @@ class Bernoulli:
             "outside mean little."
         )
 
+    def n_units(self, n_columns):
+        """How many units rows of so many columns are encoded by."""
+        return n_columns
+
     def encode(self, rows):
         """States of rows, or means of states: they are the same."""
         return rows
@@ -301,6 +305,10 @@ class Tied:
     def check(self, X, name):
         """What is wrong with rows that the user calls `name`, in words, or None."""
         return self.kind.check(X, name)
+
+    def n_units(self, n_columns):
+        """How many units rows of so many columns are encoded by."""
+        return self.kind.n_units(n_columns)
 
     def encode(self, rows):
         """States of rows: every copy has what the row has."""
