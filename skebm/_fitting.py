@@ -154,17 +154,32 @@ class Fit:
             )
 
     def __exit__(self, kind, error, traceback):
-        if error is None or self.is_written:
+        if isinstance(error, KeyboardInterrupt) and self._has_something():
+            # Between the epochs and the end, where nothing has answered it.
+            self.interrupted = self.interrupted or self.stage.where()
+            if not self.is_written:
+                self._write()
+            self._tell()
+            return True
+        if error is not None and not self.is_written:
+            self._keep_parts(error)
+            self.give_up()
+        return False
+
+    def _has_something(self):
+        """Whether there is something to keep, and a stage that says what."""
+        return self.stage is not None and bool(self.stage.n_done or self.parts)
+
+    def _keep_parts(self, error):
+        """Hang what was trained on an exception."""
+        if not self.parts or hasattr(error, "parts"):
             return
-        # Some exceptions take no attributes.
-        with suppress(AttributeError):
-            if self.parts and not hasattr(error, "parts"):
-                error.parts = self.parts
-                error.add_note(
-                    "What was trained before is not lost: it is the list `parts` of "
-                    f"this exception.{self.estimator._about_parts}"
-                )
-        self.give_up()
+        with suppress(AttributeError):  # some exceptions take no attributes
+            error.parts = self.parts
+            error.add_note(
+                "What was trained before is not lost: it is the list `parts` of this "
+                f"exception.{self.estimator._about_parts}"
+            )
 
     def train_parts(self, parts, train, task_name):
         """Train estimators one after the other, but for those that are; return them.
@@ -325,19 +340,23 @@ class Fit:
 
     def end(self):
         """Write the fitted attributes, and tell who wants to know."""
-        estimator, stage = self.estimator, self.stage
         try:
-            stage.run = stage.finish()
+            self.stage.run = self.stage.finish()
         except KeyboardInterrupt:
-            self.interrupted = stage.where()
-        found = stage.attributes()
-        vars(estimator).update({} if self.call.going_on else self.features, **found)
-        vars(estimator).pop("_unfinished", None)
+            self.interrupted = self.stage.where()
+        self._write()
+        self.context.call_on_fit_task_end(**self.seen, reconstruction_attributes={})
+        self._tell()
+
+    def _write(self):
+        found = self.stage.attributes()
+        features = {} if self.call.going_on else self.features
+        vars(self.estimator).update(features, **found)
+        vars(self.estimator).pop("_unfinished", None)
         self.is_written = True
-        try:
-            self.context.call_on_fit_task_end(**self.seen, reconstruction_attributes={})
-        except KeyboardInterrupt:
-            self.interrupted = self.interrupted or "at its end"
+
+    def _tell(self):
+        """Tell of an interruption: the fit around this one, or the user."""
         if self.call.outer is not None:
             self.call.outer.interrupted = self.interrupted
         elif self.interrupted is not None:
