@@ -230,13 +230,18 @@ def checked_values(y, unlabeled):
     return y
 
 
+def sorted_labels(classes):
+    """Labels in order as a list, which can be compared with those of another type."""
+    return unique_labels(classes).tolist()
+
+
 def new_labels(y, classes=None):
     """The labels that there are: those of y, or `classes`, where y is but a part."""
     if y.ndim == 1:
         known = np.unique(y) if classes is None else unique_labels(classes)
         return Labels(known, several=False)
     columns = np.arange(y.shape[1])
-    if classes is not None and not np.array_equal(unique_labels(classes), columns):
+    if classes is not None and sorted_labels(classes) != columns.tolist():
         raise ValueError(
             f"classes={classes!r} must be the numbers of the columns of y, 0 to "
             f"{columns[-1]}, where a row may have several labels."
@@ -246,9 +251,7 @@ def new_labels(y, classes=None):
 
 def check_known(estimator, labels, y, classes=None):
     """Raise an error unless y, and `classes` if given, have labels that are known."""
-    if classes is not None and not np.array_equal(
-        labels.classes, unique_labels(classes)
-    ):
+    if classes is not None and labels.classes.tolist() != sorted_labels(classes):
         raise ValueError(
             f"classes={classes!r} is not what it was on the first call of partial_fit, "
             f"{labels.classes!r}."
