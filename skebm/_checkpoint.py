@@ -18,7 +18,7 @@ from ._callbacks import CallbackSupportMixin
 from ._warnings import warn
 
 # The first line of a checkpoint; the second one is the digest of what follows.
-MAGIC = b"skebm checkpoint 2\n"
+MAGIC = b"skebm checkpoint 3\n"
 
 # What scikit-learn hangs on an estimator for the time of a fit.
 TEMPORARY = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
@@ -42,7 +42,8 @@ class Checkpoint:
         File to write. It is for one fit: in a grid search, which makes many, the
         callback is an error.
     every : int, default=1
-        Number of epochs between checkpoints, over all layers.
+        Number of epochs between checkpoints, over all layers. `partial_fit`, which has
+        one epoch, writes after each call.
 
     Examples
     --------
@@ -65,10 +66,18 @@ class Checkpoint:
         if "\0" in str(path) or not Path(path).name:
             raise ValueError(f"path must be that of a file, got {str(path)!r}.")
         self.every = check_scalar(every, "every", Integral, min_val=1)
-        self._owner = None
+        self._forget()
+
+    def _forget(self):
+        # Whose model is in the file, and which file that is: of this process alone.
+        self._owners, self._last = weakref.WeakSet(), None
 
     def __getstate__(self):
-        return {**vars(self), "_owner": None}  # a weak reference, to an object here
+        return {"path": self.path, "every": self.every}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._forget()
 
     def setup(self, estimator, context):
         """Refuse what cannot be resumed, and a folder that is not there."""
@@ -108,13 +117,15 @@ class Checkpoint:
     def _writer(self, estimator, call):
         """What writes the checkpoints of one fit."""
         # Who goes on has the model that is in its file; no other may write over it.
-        is_owner = self._owner is not None and self._owner() is estimator
-        own = call.going_on and is_owner
-        return Writer(self.path, self.every, call, own)
+        own = call.going_on and estimator in self._owners
+        return Writer(self, call, self._last if own else None)
 
-    def _own(self, estimator):
-        """Remember whose model is in the file."""
-        self._owner = weakref.ref(estimator)
+    def _own(self, estimator, last):
+        """Remember whose model is in the file, and which file that is."""
+        if last != self._last:
+            self._forget()
+        self._owners.add(estimator)
+        self._last = last
 
     def load(self):
         """The estimator as of the last checkpoint.
@@ -136,7 +147,7 @@ class Checkpoint:
             If the file is no checkpoint, or is damaged.
         """
         estimator = read_checkpoint(self.path)
-        self._own(estimator)
+        self._own(estimator, identity(self.path))
         return estimator
 
     def resume(self, X, y=None, sample_weight=None, callbacks=()):
@@ -178,19 +189,24 @@ class Checkpoint:
 
 
 class Writer:
-    """The checkpoints of one fit, whose `own` file may be there already."""
+    """The checkpoints of one fit of an estimator.
 
-    def __init__(self, path, every, call, own):
-        self.path, self.every, self.call = path, every, call
-        self.own = own or call.unfinished is not None
-        self.n_epochs, self.n_written, self.last = 0, 0, None
+    `last` is the identity of its own file, if it has one: see :func:`identity`.
+    """
 
-    def begin(self, so_far):
+    def __init__(self, checkpoint, call, last):
+        self.checkpoint, self.call, self.last = checkpoint, call, last
+        self.path, self.every = checkpoint.path, checkpoint.every
+        self.n_epochs, self.n_written, self.created = 0, 0, False
+
+    def begin(self, estimator, so_far):
         """Write the first checkpoint, or raise an error that says why that fails."""
+        self.estimator = estimator
         if self.call.unfinished is not None:
+            self.last = identity(self.path)
             self._clear()
             return
-        if not self.own and self.path.exists():
+        if not self._is_free():
             self._refuse()
         if self.call.method != "fit":
             return
@@ -204,28 +220,22 @@ class Writer:
             ) from error
 
     def _write(self, so_far):
-        new = not self.own and self.last is None
-        if self.last is not None and not self._is_there():
+        if not self._is_free():
             raise FileExistsError("another fit has taken its place")
+        new = self.last is None
         write_checkpoint(self.path, so_far(), new)
-        self.last = self._there_is()
+        self.last, self.created = identity(self.path), self.created or new
+        self.checkpoint._own(self.estimator, self.last)
 
-    def _is_there(self):
-        """Whether the file is the last one written, or gone, and not another's."""
-        return self._there_is() in {self.last, None}
-
-    def _there_is(self):
-        """What tells the file from others of the name, or None if there is none."""
-        if not self.path.exists():
-            return None
-        status = self.path.stat()
-        return status.st_ino, status.st_mtime_ns
+    def _is_free(self):
+        """Whether there is no file, or the one that was written last."""
+        return identity(self.path) in {self.last, None}
 
     def _refuse(self):
         raise FileExistsError(
-            f"There is a checkpoint {str(self.path)!r} already, of another fit. Go on "
-            f"with that by Checkpoint({str(self.path)!r}).resume, or delete it, or "
-            "give another path."
+            f"There is a checkpoint {str(self.path)!r} already, of another fit or of a "
+            f"copy of this estimator. Go on by Checkpoint({str(self.path)!r}).resume, "
+            "or with what its load() returns, or delete it, or give another path."
         ) from None
 
     def _clear(self):
@@ -238,7 +248,7 @@ class Writer:
     def offer(self, so_far):
         """Write one, after an epoch, if it is time."""
         self.n_epochs += 1
-        if self.n_epochs % self.every:
+        if self.call.method == "fit" and self.n_epochs % self.every:
             return
         try:
             self._write(so_far)
@@ -251,11 +261,19 @@ class Writer:
 
     def give_up(self):
         """Leave no file of a fit that failed before there was anything to save."""
-        if self.own or self.n_written or self.last is None:
+        if not self.created or self.n_written:
             return
         with suppress(OSError):  # the fit's own error is the one to raise
-            if self._is_there():
+            if self._is_free():
                 self.path.unlink(missing_ok=True)
+
+
+def identity(path):
+    """What tells a file from others of its name, or None if there is none."""
+    if not path.exists():
+        return None
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
 
 
 def without_callbacks(estimator):

@@ -120,9 +120,8 @@ class Fit:
         self.writers = [x._writer(self.estimator, self.call) for x in checkpoints]
         self.context.call_on_fit_task_begin(**self.seen)
         try:
-            for checkpoint, writer in zip(checkpoints, self.writers, strict=True):
-                writer.begin(self.so_far)
-                checkpoint._own(self.estimator)
+            for writer in self.writers:
+                writer.begin(self.estimator, self.so_far)
         except BaseException:
             self.give_up()
             raise
@@ -310,6 +309,8 @@ class Fit:
         """A copy of the estimator as if the fit ended now, which can go on."""
         estimator = without_callbacks(self.estimator)
         vars(estimator).pop("_unfinished", None)
+        if not self.call.going_on:
+            vars(estimator).pop("feature_names_in_", None)  # of a fit before this one
         vars(estimator).update(self.attributes())
         if self.call.method == "fit":
             vars(estimator)["_unfinished"] = Unfinished(
@@ -349,10 +350,12 @@ class Fit:
         self._tell()
 
     def _write(self):
-        found = self.stage.attributes()
-        features = {} if self.call.going_on else self.features
-        vars(self.estimator).update(features, **found)
-        vars(self.estimator).pop("_unfinished", None)
+        found, left = self.stage.attributes(), vars(self.estimator)
+        if not self.call.going_on:
+            found = {**self.features, **found}
+            left.pop("feature_names_in_", None)  # of a fit before this one
+        left.update(found)
+        left.pop("_unfinished", None)
         self.is_written = True
 
     def _tell(self):

@@ -74,12 +74,18 @@ def is_double(X):
     return float_dtype(X) == xp.float64
 
 
+def as_plain(names):
+    """Names, or numbers in their place, as objects of Python, whatever their array."""
+    values = np.asarray(names).tolist()
+    return [float(x) if isinstance(x, int) else x for x in values]
+
+
 def fingerprint(*matrices, names=()):
     """Digest of the values of matrices: the same in any container and memory order.
 
     And of names, such as those of classes.
     """
-    digest = hashlib.blake2b(repr(list(names)).encode(), digest_size=16)
+    digest = hashlib.blake2b(repr(as_plain(names)).encode(), digest_size=16)
     for X in matrices:
         digest.update(repr(tuple(X.shape)).encode())
         for rows in blocks(X.shape[0]):

@@ -54,12 +54,10 @@ def new_machines(rbm, sizes, seed):
     for prototype, size in zip(prototypes, sizes, strict=True):
         check_prototype(prototype, size)
     draws = np.random.RandomState(seed)
-    rbms = [
+    return [
         clone(rbm).set_params(n_components=size, random_state=draw_seed(draws))
         for rbm, size in zip(prototypes, sizes, strict=True)
     ]
-    check_kinds(rbms)
-    return rbms
 
 
 def check_kinds(rbms):

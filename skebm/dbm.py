@@ -19,6 +19,7 @@ from .core.pretraining import composed, doubled
 from .core.rows import blocks, by_blocks, float_dtype, take_rows
 from .core.sampling import FINE, Inference
 from .core.units import Bernoulli
+from .rbm import BernoulliRBM
 
 
 class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
@@ -295,6 +296,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
             than `hidden_layer_sizes`.
         FloatingPointError
             If parameters become infinite or NaN: a learning rate is too high.
+        RuntimeError
+            If a callback stops the pretraining before the last layer.
         """
         going_on = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, Call("fit", going_on))
@@ -340,7 +343,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
     def _pretrain(self, fit, X, sample_weight):
         rbms = new_machines(self.rbm, self._hidden_sizes(), fit.seed)
         units = self._kinds(1 + len(rbms))
-        for rbm, pair in zip(rbms, doubled(units), strict=True):
+        for index, (rbm, pair) in enumerate(zip(rbms, doubled(units), strict=True)):
+            check_units(self, rbm, units[index : index + 2])
             rbm._pretrained_as = pair
         fit_layers(fit, fit.call.parts(rbms), X, sample_weight)
         if len(fit.parts) == len(rbms):
@@ -491,3 +495,19 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
     @property
     def _n_features_out(self):
         return self.components_[-1].shape[0]
+
+
+def check_units(estimator, rbm, units):
+    """Raise an error where a machine that is given has other kinds of units than ours.
+
+    Those of a plain one are replaced by ours.
+    """
+    given, own = (
+        [type(kind).__name__ for kind in kinds] for kinds in (rbm._units(2), units)
+    )
+    if type(rbm) is not BernoulliRBM and given != own:
+        raise ValueError(
+            f"The visible units of {type(estimator).__name__} are {own[0]} and the "
+            f"hidden ones {own[1]} here, but those of {rbm} are {given[0]} and "
+            f"{given[1]}: give a BernoulliRBM."
+        )

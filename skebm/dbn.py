@@ -18,7 +18,13 @@ from ._queries import LikelihoodMixin, with_observed
 from ._restricted import BaseRBM
 from ._resuming import Call
 from ._stack_epochs import LayerByLayer, Run, WakeSleep, stack_of
-from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
+from ._stacking import (
+    HIDDEN_LAYER_SIZES,
+    check_kinds,
+    fit_layers,
+    layer_sizes,
+    new_machines,
+)
 from ._validation import (
     check_hidden,
     check_rows,
@@ -238,6 +244,7 @@ class DBN(
         else:
             sizes = layer_sizes(self.hidden_layer_sizes)
             rbms = call.parts(new_machines(self.rbm, sizes, seed))
+            check_kinds(rbms)
         with Fit(
             self,
             X_given,

@@ -128,9 +128,9 @@ def test_resumed_after_any_epoch_it_is_the_same_bit_for_bit(
     saved, offer, begin = [], Writer.offer, Writer.begin
 
     def kept(method):
-        def keep(self, so_far):
-            saved.append(pickle.dumps(so_far()))
-            method(self, so_far)
+        def keep(self, *args):
+            saved.append(pickle.dumps(args[-1]()))
+            method(self, *args)
 
         return keep
 
@@ -251,6 +251,8 @@ def test_other_rows_weights_and_labels_are_refused(tmp_path):
     for labels in (y[::-1], np.array(list("abcdefghij"))[y]):
         with pytest.raises(ValueError, match="labels"):
             checkpoint.resume(X, labels)
+    for labels in (y.astype(np.int8), y.astype(float), y.tolist(), y.astype(object)):
+        assert checkpoint.resume(X, labels).n_iter_ == 3
 
 
 def test_a_loaded_model_may_learn_from_other_rows(tmp_path):
@@ -287,8 +289,25 @@ def test_a_fit_does_not_write_over_the_checkpoint_of_another(tmp_path):
         with pytest.raises(FileExistsError):
             going_on(X)
     assert other.n_iter_ == 6
-    loaded = warm._skl_callbacks[0].load().set_callbacks(*warm._skl_callbacks)
-    assert loaded.partial_fit(X).n_iter_ == 13
+    checkpoint = warm._skl_callbacks[0]
+    loaded = checkpoint.load().set_callbacks(checkpoint)
+    assert warm.partial_fit(X).n_iter_ == 13  # to look is not to take
+    with pytest.raises(FileExistsError, match="copy of this estimator"):
+        loaded.partial_fit(X)
+    assert checkpoint.load().set_callbacks(checkpoint).partial_fit(X).n_iter_ == 14
+    # Nor may the owner write over what has come in the place of its file.
+    checkpoint.path.unlink()
+    rbm_of(n_components=3).set_callbacks(Checkpoint(checkpoint.path)).fit(X)
+    with pytest.raises(FileExistsError):
+        warm.partial_fit(X)
+
+
+def test_each_pass_is_saved(tmp_path):
+    X, _ = digits()
+    checkpoint = Checkpoint(tmp_path / "rbm", every=10)
+    rbm = rbm_of().set_callbacks(checkpoint)
+    for n_passes in (1, 2, 3):
+        assert rbm.partial_fit(X).n_iter_ == checkpoint.load().n_iter_ == n_passes
 
 
 def test_of_two_fits_at_once_one_is_refused(tmp_path):

@@ -296,3 +296,14 @@ def test_room_is_reserved_and_not_only_promised(known, monkeypatch):
         status = os.fstat(file.fileno())
     assert status.st_size == n_bytes
     assert 512 * status.st_blocks >= n_bytes
+
+
+@pytest.mark.parametrize("model", [stack_of(), network_of(rbm=layers_of())])
+def test_names_of_features_are_those_of_the_last_fit(model):
+    pandas = pytest.importorskip("pandas")
+    X, y = digits()
+    model = clone(model).fit(pandas.DataFrame(X).add_prefix("pixel"), y)
+    assert len(model.feature_names_in_) == 64
+    model.fit(X[:, :40], y)
+    assert model.n_features_in_ == 40
+    assert not hasattr(model, "feature_names_in_")

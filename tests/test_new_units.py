@@ -568,6 +568,13 @@ def test_machines_of_a_stack_agree_on_the_layer_between_them():
         DBN((3, 2), rbm=[CoinRBM(), BernoulliRBM()]).fit(X)
 
 
+def test_machines_of_the_pretraining_have_the_units_of_the_deep_one():
+    spins = patterns("spins")
+    with pytest.raises(ValueError, match=r"units of DBM are Bernoulli .* Spins"):
+        DBM((3, 2), rbm=[SpinRBM(), BernoulliRBM()]).fit(spins)
+    assert SpinDBM((3, 2), rbm=[SpinRBM(), BernoulliRBM()], n_iter=1).fit(spins).n_iter_
+
+
 def test_a_face_beside_that_of_binary_units():
     """Stacks take all restricted machines, whatever class of ours they derive from."""
 
