@@ -72,6 +72,22 @@ def check_kinds(rbms):
             )
 
 
+def check_units(estimator, rbm, units):
+    """Raise an error where a machine that is given has other kinds of units than ours.
+
+    Those of a plain one are replaced by ours.
+    """
+    given, own = (
+        [type(kind).__name__ for kind in kinds] for kinds in (rbm._units(2), units)
+    )
+    if type(rbm) is not BernoulliRBM and given != own:
+        raise ValueError(
+            f"The visible units of {type(estimator).__name__} are {own[0]} and the "
+            f"hidden ones {own[1]} here, but those of {rbm} are {given[0]} and "
+            f"{given[1]}: give a BernoulliRBM."
+        )
+
+
 def check_prototype(rbm, size):
     """Raise an error unless `rbm` can be cloned for a layer of so many hidden units."""
     if not isinstance(rbm, BaseRBM):

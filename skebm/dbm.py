@@ -11,7 +11,13 @@ from ._layers import LayeredTransformerMixin, side_by_side
 from ._posterior import MeanField, Posterior
 from ._restricted import BaseRBM
 from ._resuming import Call
-from ._stacking import HIDDEN_LAYER_SIZES, fit_layers, layer_sizes, new_machines
+from ._stacking import (
+    HIDDEN_LAYER_SIZES,
+    check_units,
+    fit_layers,
+    layer_sizes,
+    new_machines,
+)
 from ._validation import check_states
 from .core.backend import namespace
 from .core.machine import ODD, Params, energy
@@ -19,7 +25,6 @@ from .core.pretraining import composed, doubled
 from .core.rows import blocks, by_blocks, float_dtype, take_rows
 from .core.sampling import FINE, Inference
 from .core.units import Bernoulli
-from .rbm import BernoulliRBM
 
 
 class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
@@ -495,19 +500,3 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
     @property
     def _n_features_out(self):
         return self.components_[-1].shape[0]
-
-
-def check_units(estimator, rbm, units):
-    """Raise an error where a machine that is given has other kinds of units than ours.
-
-    Those of a plain one are replaced by ours.
-    """
-    given, own = (
-        [type(kind).__name__ for kind in kinds] for kinds in (rbm._units(2), units)
-    )
-    if type(rbm) is not BernoulliRBM and given != own:
-        raise ValueError(
-            f"The visible units of {type(estimator).__name__} are {own[0]} and the "
-            f"hidden ones {own[1]} here, but those of {rbm} are {given[0]} and "
-            f"{given[1]}: give a BernoulliRBM."
-        )
