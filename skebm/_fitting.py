@@ -314,13 +314,13 @@ class Fit:
         vars(estimator).update(self.attributes())
         if self.call.method == "fit":
             vars(estimator)["_unfinished"] = Unfinished(
-                self.call.going_on,
-                self.seed,
-                self.double,
-                self.features,
-                self.digest() if self.call.outer is None else None,
-                self.all_parts(),
-                self.stage and self.stage.run,
+                going_on=self.call.going_on,
+                seed=self.seed,
+                double=self.double,
+                features=self.features,
+                fingerprint=self.digest() if self.call.outer is None else None,
+                parts=self.all_parts(),
+                run=self.stage and self.stage.run,
             )
         return estimator
 

@@ -48,14 +48,15 @@ class MachineEpochs(Stage):
 
     def advance(self, rate):
         """The run after one more epoch."""
-        before, history, progress, first = self.run
+        before, progress = self.run.state, self.run.progress
         state = training.train_epoch(before, *self.data, rate, self.settings)
         measured = self._measured(before.params, state, rate)
-        last = first + len(self.rates)
+        last = self.run.first + len(self.rates)
         if self.stopping and self.stopping.is_due(progress, state.epoch, last):
             progress, judged = self.stopping.judge(progress, state)
             measured |= judged
-        return Run(state, longer(history, measured, state.epoch), progress, first)
+        history = longer(self.run.history, measured, state.epoch)
+        return self.run._replace(state=state, history=history, progress=progress)
 
     def _measured(self, before, state, rate):
         """Numbers for the history of an epoch that began with the params `before`."""

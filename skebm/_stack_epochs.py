@@ -87,37 +87,35 @@ class WakeSleep(StackEpochs):
     """Contrastive wake-sleep; `weights` are those of the rows, with a mean of 1."""
 
     def __init__(self, estimator, rates, run, rows, weights, settings):
-        seed = settings.seed
-        super().__init__(estimator, rates, run, rows, seed)
+        super().__init__(estimator, rates, run, rows, settings.seed)
         self.weights, self.settings = weights, settings
-        self.given = rows
 
     def start(self):
         """Make ready for the epochs."""
         array = self.weights
-        draws = stream(self.seed, Purpose.MONITOR, array)
-        watched = watch(*self.given.shape, draws)
-        self.watched_rows = take_rows(self.given, watched.rows, array.dtype)
-        self.rows = Encoded(self.given, self.run.rbms[0]._visible_kind())
+        watched = watch(*self.rows.shape, stream(self.seed, Purpose.MONITOR, array))
+        self.watched_rows = take_rows(self.rows, watched.rows, array.dtype)
+        self.states = Encoded(self.rows, self.run.rbms[0]._visible_kind())
 
     def advance(self, rate):
         """The run after one more epoch."""
-        rbms, generative, history, n_passes, n_done = self.run
+        run = self.run
         stack = wake_sleep.up_down_epoch(
-            stack_of(rbms, generative, self.weights.dtype),
-            self.rows,
+            stack_of(run.rbms, run.generative, self.weights.dtype),
+            self.states,
             self.weights,
             rate,
-            n_passes,
+            run.n_passes,
             self.settings,
         )
         error = belief.reconstruction_error(stack, self.watched_rows)
+        n_passes = run.n_passes + 1
         return Run(
-            with_params(rbms, stack),
-            [machine.params.weights[0].T for machine in stack.generative],
-            longer(history, {"reconstruction_error": error}, n_passes + 1),
-            n_passes + 1,
-            n_done + 1,
+            rbms=with_params(run.rbms, stack),
+            generative=[machine.params.weights[0].T for machine in stack.generative],
+            history=longer(run.history, {"reconstruction_error": error}, n_passes),
+            n_passes=n_passes,
+            n_done=run.n_done + 1,
         )
 
     def progress(self):
