@@ -431,6 +431,26 @@ def test_files_that_are_no_checkpoints(tmp_path):
         checkpoint.load()
 
 
+def no_links(*args):
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_checkpoint_never_replaces_a_file(tmp_path, monkeypatch, links):
+    """Nor one that came after the path was seen to be free, as of a second fit."""
+    if not links:
+        monkeypatch.setattr("os.link", no_links)
+    path = tmp_path / "rbm"
+    write_checkpoint(path, "first", new=True)
+    first = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        write_checkpoint(path, "second", new=True)
+    assert path.read_bytes() == first
+    assert os.listdir(tmp_path) == ["rbm"]
+    write_checkpoint(path, "second")
+    assert path.read_bytes() != first
+
+
 def full(*args):
     raise OSError(errno.ENOSPC, "No space left on device")
 

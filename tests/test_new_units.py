@@ -27,7 +27,7 @@ from skebm.core.machine import (
     resample,
     to_means,
 )
-from skebm.core.rows import take_rows, value_range
+from skebm.core.rows import Beside, Encoded, take_rows, value_range
 from skebm.core.sampling import FINE, conditional_mean, mean_field
 from skebm.core.streams import Purpose, stream
 from skebm.core.units import Bernoulli, Tied
@@ -546,6 +546,33 @@ def test_a_change_of_units_does_not_change_when_a_fit_stops(log_jacobian):
     assert rbm.n_iter_ == 8
 
 
+@pytest.mark.parametrize("model", ["rbm", "dbm", "dbn"])
+def test_scores_are_densities_of_rows(model):
+    """They are those of the states, and the logarithm of the change of units."""
+
+    class Scaled(Bernoulli):
+        log_jacobian = 0.0
+
+    class ScaledRBM(BernoulliRBM):
+        def _units(self, n_layers):
+            return Scaled(), B
+
+    class ScaledDBM(DBM):
+        def _units(self, n_layers):
+            return Scaled(), *(B,) * (n_layers - 1)
+
+    fits = {
+        "rbm": ScaledRBM(3, n_iter=2, random_state=0),
+        "dbm": ScaledDBM((3, 2), pretrain=False, n_iter=2, random_state=0),
+        "dbn": DBN((3, 2), rbm=[ScaledRBM(), BernoulliRBM()], random_state=0),
+    }
+    X = patterns("coins")
+    fitted = fits[model].fit(X)
+    of_states = fitted.score_samples(X)
+    Scaled.log_jacobian = 3.0
+    assert_allclose(fitted.score_samples(X), of_states + 3.0, rtol=1e-6)
+
+
 def test_what_is_observed_is_not_decoded():
     """Through coins and back, a tenth comes out as another number."""
     X = patterns("coins").astype(np.float32)
@@ -712,6 +739,14 @@ def test_rows_of_fewer_columns_than_states(model):
         net = DBNClassifier(dbn=model, max_iter=2, learning_rate_schedule="linear")
         assert net.fit(X, X[:, 0]).components_.shape == (3, 6)
         assert net.predict(X).shape == (90,)
+
+
+def test_encoded_rows_have_the_shape_of_their_states():
+    X = throws()
+    rows = Encoded(X, Dice())
+    assert rows.shape == take_rows(rows, slice(None), float).shape == (90, 6)
+    beside = Beside(rows, X)
+    assert beside.shape == take_rows(beside, slice(None), float).shape == (90, 8)
 
 
 def test_a_column_of_dice_without_any_value_is_named():
