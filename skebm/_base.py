@@ -18,7 +18,7 @@ from ._validation import check_rows, check_weights, refuse_empty_columns
 from .core import algorithms, optimise, training
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Params
-from .core.rows import Encoded, float_dtype, unencoded
+from .core.rows import float_dtype
 
 SCHEDULES = {
     "constant": optimise.constant,
@@ -55,6 +55,12 @@ def usual_n_chains(batch_size, n_rows):
         # Of rows that are divided: a single batch has as many chains as the smallest.
         batch_size = usual_batch_size(max(n_rows, 2 * LEAST_BATCH + 1))
     return max(batch_size, min(2 * batch_size, MOST_BATCH))
+
+
+def fitted_to_rows(settings, X, sample_weight):
+    """The settings with a visible kind that knows the rows at its border."""
+    visible, *others = settings.units
+    return settings._replace(units=(visible.fitted(X, sample_weight), *others))
 
 
 class BaseBoltzmannMachine(
@@ -190,7 +196,7 @@ class BaseBoltzmannMachine(
                 new=not going_on,
                 missing=self._takes_missing,
                 # In pretraining the machine of the first layer looks at the values.
-                kind=None if pretrains else self._visible_kind(),
+                kind=None if pretrains else self._visible_kind(new=not going_on),
             )
         )
         dtype = float_dtype(self._read_params().biases[0] if going_on else X)
@@ -198,9 +204,8 @@ class BaseBoltzmannMachine(
         if going_on:
             self._check_sizes()
         seed = call.seed(self)
-        settings = self._settings(seed, X.shape[0])
-        states = Encoded(X, settings.units[0])
-        stopping, data = self._hold_out(states, weights, rates, settings)
+        settings = self._settings(seed, X.shape[0], new=not going_on)
+        stopping, data = self._hold_out(X, weights, rates, settings)
         n_parts = len(self._hidden_sizes()) if pretrains else 0
         with Fit(
             self,
@@ -211,11 +216,15 @@ class BaseBoltzmannMachine(
             data=(X, weights),
             n_tasks=n_parts + len(rates),
         ) as fit:
+            if stopping is not None:
+                weights = weights_left(stopping.held_out, data)
             if pretrains:
-                if stopping is not None:
-                    weights = weights_left(stopping.held_out, data)
                 self._pretrain(fit, X, weights)
-            run = call.carried() or self._first_run(fit, data, settings)
+            run = call.carried()
+            if run is None:
+                if not going_on:
+                    settings = fitted_to_rows(settings, X, weights)
+                run = self._first_run(fit, data, settings)
             candidate = going_on or bool(fit.parts)
             fit.train(
                 MachineEpochs(self, rates, run, data, settings, stopping, candidate)
@@ -230,7 +239,7 @@ class BaseBoltzmannMachine(
             state = training.with_rows(self._resume(settings, n_rows), *data, settings)
             history = self.history_
         else:
-            refuse_empty_columns(self, fit.seen["X"], unencoded(data[0]), data[1])
+            refuse_empty_columns(self, fit.seen["X"], *data)
             params = self._composed(fit.parts) if fit.parts else None
             sizes, n_chains = self._hidden_sizes(), self._n_chains(n_rows)
             start = partial(training.start, *data, sizes, n_chains, settings, params)
@@ -259,9 +268,9 @@ class BaseBoltzmannMachine(
             )
         return stopping, left
 
-    def _settings(self, seed, n_rows):
+    def _settings(self, seed, n_rows, new):
         return training.Settings(
-            units=self._kinds(1 + len(self._hidden_sizes())),
+            units=self._kinds(1 + len(self._hidden_sizes()), new),
             optimiser=optimise.MomentumSGD(
                 self.momentum, self.weight_decay, self.l1_decay, self.max_norm
             ),
@@ -304,6 +313,7 @@ class BaseBoltzmannMachine(
         velocity, algorithm = state.velocity, settings.algorithm
         return {
             **self._from_params(state.params),
+            "_border": state.units[0].saved(),
             **self._from_chains(algorithm.samples(state.chains)),
             "n_iter_": run.state.epoch,
             "history_": run.history,
@@ -324,12 +334,13 @@ class BaseBoltzmannMachine(
 
     def _resume(self, settings, n_rows):
         """Training's state from the fitted attributes, as the parameters now ask."""
-        params, saved = self._machine().params, self._training
+        (units, params), saved = self._machine(), self._training
         means, velocity = tuple(saved["means"]), saved["velocity"]
         if velocity is not None:
             velocity = Params(*(tuple(group) for group in velocity))
         chains = settings.algorithm.joined(self._read_chains(), saved["companions"])
         state = training.State(
+            units,
             params,
             chains,
             velocity,

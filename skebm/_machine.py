@@ -21,6 +21,9 @@ class MachineMixin:
     # pretraining of a deep machine.
     _pretrained_as = None
 
+    # What the border of the visible units knows of the rows of the fit.
+    _border = None
+
     def _units(self, n_layers):
         """Kinds of units, one for each of so many layers, from the visible one up."""
         raise NotImplementedError
@@ -63,13 +66,19 @@ class MachineMixin:
 
     # What follows
 
-    def _kinds(self, n_layers):
-        """The kinds of units that count, one for each of so many layers."""
-        return self._pretrained_as or self._units(n_layers)
+    def _kinds(self, n_layers, new=False):
+        """The kinds of units that count, one for each of so many layers.
 
-    def _visible_kind(self):
+        With `new`, the visible one as it is before it is fitted to rows.
+        """
+        visible, *others = self._pretrained_as or self._units(n_layers)
+        if self._border and not new:
+            visible = visible.restored(self._border)
+        return (visible, *others)
+
+    def _visible_kind(self, new=False):
         """The kind of the visible units, whose border rows have to cross."""
-        return self._kinds(2)[0]
+        return self._kinds(2, new)[0]
 
     def _machine(self, dtype=None):
         """The core's machine, as the fitted attributes are now, computing in `dtype`.

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from ._fitting import Stage
 from .core import monitor, training
 from .core.early_stopping import Progress
-from .core.machine import Machine
 from .core.streams import Purpose, stream
 
 
@@ -32,7 +31,8 @@ class MachineEpochs(Stage):
         self.data, self.settings, self.stopping = data, settings, stopping
         self.candidate = candidate
         draws = stream(settings.seed, Purpose.MONITOR, run.state.params.biases[0])
-        self.watched = monitor.watch(*data[0].shape, draws)
+        n_visible = run.state.params.biases[0].shape[0]
+        self.watched = monitor.watch(data[0].shape[0], n_visible, draws)
 
     @property
     def n_done(self):
@@ -61,10 +61,9 @@ class MachineEpochs(Stage):
     def _measured(self, before, state, rate):
         """Numbers for the history of an epoch that began with the params `before`."""
         X, settings = self.data[0], self.settings
-        machine = Machine(settings.units, state.params)
         chains = settings.algorithm.samples(state.chains)
         measured = monitor.measure(
-            machine, state.rows(X), self.watched, chains, settings.inference
+            state.machine, state.rows(X), self.watched, chains, settings.inference
         )
         n_steps = -(-X.shape[0] // settings.batch_size)
         measured["gradient_norm"] = monitor.mean_gradient_norm(
@@ -105,7 +104,7 @@ class MachineEpochs(Stage):
             f"{type(estimator).__name__} diverged in epoch "
             f"{self.run.state.epoch + 1}: its parameters are no longer finite. Lower "
             f"learning_rate ({estimator.learning_rate:g}) or momentum "
-            f"({estimator.momentum:g}), and see that X lies in [0, 1]."
+            f"({estimator.momentum:g}), and see that X {self.run.state.units[0].ask}."
         )
 
 

@@ -96,7 +96,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
     """
 
     def inverse_transform(self, X):
-        """Compute the probabilities that the visible units are 1, given hidden units.
+        """Compute the means of the visible units, given hidden units.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         -------
         V : ndarray of shape (n_samples, n_features)
             ``P(v = 1 | h = X)``. Where there are further hidden layers, each is set to
-            its probabilities given the one above, with twice the weights to stand in
+            its means given the one above, with twice the weights to stand in
             for the one below.
         """
         check_is_fitted(self)
@@ -179,7 +179,8 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         Returns
         -------
         V : ndarray of shape (n_samples, n_features)
-            The rows, 0 or 1 but for units that are given another value.
+            The rows. Binary units are 0 or 1, but for those that are given another
+            value.
 
         Raises
         ------
@@ -237,7 +238,8 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         Returns
         -------
         X_filled : ndarray of shape (n_samples, n_features)
-            The rows, observed entries unchanged, missing ones as probabilities.
+            The rows, observed entries unchanged, missing ones as means: those of
+            binary units are probabilities.
         """
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)

@@ -58,7 +58,7 @@ class BaseRBM(BaseBoltzmannMachine):
         Returns
         -------
         v_new : ndarray of shape (n_samples, n_features)
-            Visible units, 0 or 1, after the step. Each call draws new random numbers,
+            Visible units after the step. Each call draws new random numbers,
             so that repeated calls make a Markov chain.
         """
         v, machine = self._machine_for(v, "gibbs")

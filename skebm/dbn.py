@@ -62,8 +62,9 @@ class DBN(
         Numbers of hidden units, from below.
     rbm : BernoulliRBM or list of BernoulliRBM, default=None
         The machine that is cloned for each layer and given its size, or a list with
-        one for each layer. None is ``BernoulliRBM()``. The parameters of a single
-        machine that is given can be set as ``rbm__learning_rate`` and so on.
+        one for each layer, as for a :class:`GaussianRBM` below others. None is
+        ``BernoulliRBM()``. The parameters of a single machine that is given can be set
+        as ``rbm__learning_rate`` and so on.
     up_down_iter : int, default=0
         Number of passes over the rows by which the stack is trained as a whole after
         the machines, by contrastive wake-sleep [1]_. The weights upwards and
@@ -320,7 +321,7 @@ class DBN(
         return by_blocks(up, X, float_dtype(X))
 
     def inverse_transform(self, X):
-        """Compute the probabilities that the visible units are 1, given top ones.
+        """Compute the means of the visible units, given top ones.
 
         Parameters
         ----------
@@ -330,7 +331,7 @@ class DBN(
         Returns
         -------
         V : ndarray of shape (n_samples, n_features)
-            Probabilities of the visible units, from the probabilities of each layer
+            Means of the visible units, from the probabilities of each layer
             given those of the one above.
         """
         check_is_fitted(self)
@@ -375,7 +376,7 @@ class DBN(
         Returns
         -------
         V : ndarray of shape (n_samples, n_features)
-            The rows, 0 or 1.
+            The rows; binary ones are 0 or 1.
 
         Raises
         ------
@@ -418,7 +419,7 @@ class DBN(
         Returns
         -------
         X_filled : ndarray of shape (n_samples, n_features)
-            The rows, observed entries unchanged, missing ones as probabilities.
+            The rows, observed entries unchanged, missing ones as means.
         """
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)

@@ -411,6 +411,6 @@ def test_held_out_rows_drawn_for_copies_are_those_of_the_rows(rng, monkeypatch):
 
     monkeypatch.setattr(early_stopping, "visible_free_energy", spy)
     X = rng.uniform(size=(60, 6))
-    judged(2.0 * X, 1, sample_inputs=True, units=(Tied(Bernoulli(), 2), Bernoulli()))
+    judged(X, 1, sample_inputs=True, units=(Tied(Bernoulli(), 2), Bernoulli()))
     draws = stream(0, Purpose.INPUT, X)
     assert_array_equal(seen[0], 2.0 * (draws.uniform((20, 6)) < X[:20]))

@@ -30,7 +30,7 @@ from skebm.core.machine import (
 from skebm.core.rows import Beside, Encoded, take_rows, value_range
 from skebm.core.sampling import FINE, conditional_mean, mean_field
 from skebm.core.streams import Purpose, stream
-from skebm.core.units import Bernoulli, Tied
+from skebm.core.units import Bernoulli, PlainBorder, Tied
 
 from .enumeration import Enumeration, log_likelihood
 from .machines import machine_of, random_arrays
@@ -38,11 +38,10 @@ from .machines import machine_of, random_arrays
 BINARY = Bernoulli()
 
 
-class Spins:
+class Spins(PlainBorder):
     """Units of -1 or +1: with binary y, 2 y - 1."""
 
     alternatives = (-1.0, 1.0)
-    log_jacobian = 0.0
 
     def mean(self, a):
         return namespace(a).tanh(a)
@@ -81,15 +80,6 @@ class Spins:
     def check(self, X, name):
         low, high = value_range(X)
         return None if low >= -1.0 and high <= 1.0 else f"has other {name} than spins"
-
-    def n_units(self, n_columns):
-        return n_columns
-
-    def encode(self, rows):
-        return rows
-
-    def decode(self, states):
-        return states
 
 
 class Coins(Spins):
@@ -354,7 +344,7 @@ def test_early_stopping_judges_held_out_rows(kind, monkeypatch):
     seen, judge = [], EarlyStopping.judge
 
     def spy(self, progress, state):
-        seen.append((self.held_out[0], state.params))
+        seen.append((Encoded(self.held_out[0], state.units[0]), state.params))
         return judge(self, progress, state)
 
     monkeypatch.setattr(EarlyStopping, "judge", spy)
@@ -618,10 +608,8 @@ def test_a_face_beside_that_of_binary_units():
     assert DBM((3, 2), rbm=BernoulliRBM(n_iter=1), n_iter=1).fit(X).n_iter_ == 1
 
 
-class Dice:
+class Dice(PlainBorder):
     """One of three values: rows have a column for each, and states three units."""
-
-    log_jacobian = 0.0
 
     def groups(self, x):
         return namespace(x).reshape(x, (*x.shape[:-1], -1, 3))

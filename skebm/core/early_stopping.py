@@ -9,9 +9,8 @@ import math
 from typing import NamedTuple
 
 from .backend import namespace
-from .machine import Machine
 from .partition import ANNEALING_STEPS, annealed, exact, settled, smaller_side
-from .rows import Subset, by_blocks, float_dtype, has_nan
+from .rows import Encoded, Subset, by_blocks, float_dtype, has_nan
 from .sampling import visible_free_energy
 from .streams import Purpose, stream
 from .tempering import base_biases
@@ -57,10 +56,10 @@ def annealed_log_z(progress, state, settings):
 
     The chains are not those of the training, which lag behind the parameters.
     """
-    machine, mean = Machine(settings.units, state.params), state.means[0]
+    machine, mean = state.machine, state.means[0]
     if smaller_side(machine).n_states <= FEW_STATES:
         return exact(machine).value, 0.0, progress
-    base = base_biases(settings.units, state.params, mean)
+    base = base_biases(state.units, state.params, mean)
     draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch + 1)
     n_betas, chains = progress.n_betas, progress.chains
     if chains is None:
@@ -107,11 +106,11 @@ class EarlyStopping(NamedTuple):
     def judge(self, progress, state):
         """Progress with the state counted in, and numbers for the history."""
         log_z, error, progress = annealed_log_z(progress, state, self.settings)
-        machine = Machine(self.settings.units, state.params)
+        machine = state.machine
         held_out, compared = (
             self._free_energy(machine, *part) for part in (self.held_out, self.compared)
         )
-        score = -held_out - log_z + self.settings.units[0].log_jacobian
+        score = -held_out - log_z + state.units[0].log_jacobian
         measured = {
             "validation_log_likelihood": score,
             "free_energy_gap": held_out - compared,
@@ -135,10 +134,13 @@ class EarlyStopping(NamedTuple):
 
     def _has_lost(self, progress, state, score):
         """Whether half of the gain over independent units is lost, if there was one."""
-        units = self.settings.units
+        units = state.units
         b = base_biases(units, state.params, state.means[0])[0]
         rows, weights = self.held_out
-        values = by_blocks(lambda v: v @ b + units[0].log_base(v), rows, weights.dtype)
+        states = Encoded(rows, units[0])
+        values = by_blocks(
+            lambda v: v @ b + units[0].log_base(v), states, weights.dtype
+        )
         independent = weighted_mean(values, weights) - float(units[0].log_partition(b))
         independent += units[0].log_jacobian
         gain = progress.best_score - independent
@@ -146,8 +148,7 @@ class EarlyStopping(NamedTuple):
 
     def _pause(self, progress, state):
         """Epochs until the next look: so many that they take as long as annealing."""
-        machine = Machine(self.settings.units, state.params)
-        if state.epoch == 0 or smaller_side(machine).n_states <= FEW_STATES:
+        if state.epoch == 0 or smaller_side(state.machine).n_states <= FEW_STATES:
             return 1
         work = steps_of_work(ANNEALING_STEPS * progress.n_betas, N_RUNS)
         pause = math.ceil(work * state.epoch / state.work)
@@ -165,7 +166,8 @@ class EarlyStopping(NamedTuple):
                 v = machine.units[0].sample_input(v, draws)
             return visible_free_energy(machine, v, self.settings.inference)
 
-        return weighted_mean(by_blocks(energies, rows, weights.dtype), weights)
+        states = Encoded(rows, machine.units[0])
+        return weighted_mean(by_blocks(energies, states, weights.dtype), weights)
 
 
 def weighted_mean(values, weights):

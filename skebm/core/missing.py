@@ -7,7 +7,7 @@ epoch, so that the chains keep up with the parameters as those of the model do.
 
 from .backend import namespace
 from .machine import EVEN, ODD, to_means
-from .rows import by_blocks, take_rows
+from .rows import Encoded, by_blocks, take_rows
 from .sampling import clamp, gibbs, independent_layers, start_at_visible
 
 # Gibbs steps that lead from independent units to the first completed rows.
@@ -31,12 +31,14 @@ def start_at_observed(machine, rows, data_mean, stream):
 
 def first_completed(machine, X, data_mean, stream):
     """All rows of X, dense, with their missing entries drawn from short chains."""
+    kind = machine.units[0]
 
-    def complete(rows):
-        layers = start_at_observed(machine, rows, data_mean, stream)
-        return gibbs(machine, layers, FIRST_STEPS, stream, observed_in(rows))[0]
+    def complete(states):
+        layers = start_at_observed(machine, states, data_mean, stream)
+        states = gibbs(machine, layers, FIRST_STEPS, stream, observed_in(states))[0]
+        return kind.decode(states)
 
-    return by_blocks(complete, X, data_mean.dtype)
+    return by_blocks(complete, Encoded(X, kind), data_mean.dtype)
 
 
 def redrawn(machine, batches, completed, n_steps, stream):

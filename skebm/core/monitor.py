@@ -37,14 +37,14 @@ def measure(machine, X, watched, chains, inference=USUAL):
     visible units of two values under a single hidden layer; with more of them, the
     steps of mean field are counted. A hidden unit is dead if it hardly varies. The
     error of the chains is the root mean square difference between the means of the
-    visible units in chains and rows. Units are measured as the user has them, decoded.
+    visible units in chains and rows. Of sums of units, what each copy has is measured.
     """
     rows = take_rows(X, watched.rows, machine.params.biases[0].dtype)
     xp = namespace(rows)
     up = mean_field(machine, rows, inference)
     visible, *kinds = machine.units
     seen, down, dreamt = (
-        visible.decode(x)
+        visible.single(x)
         for x in (
             rows,
             visible_mean(machine, up.layers),
@@ -53,7 +53,7 @@ def measure(machine, X, watched, chains, inference=USUAL):
     )
     off = xp.mean(dreamt, axis=0) - xp.mean(seen, axis=0)
     pairs = zip(kinds, up.layers[1:], strict=True)
-    hidden = xp.concat([kind.decode(x) for kind, x in pairs], axis=1)
+    hidden = xp.concat([kind.single(x) for kind, x in pairs], axis=1)
     dead = xp.astype(xp.std(hidden, axis=0) < DEAD_SPREAD, rows.dtype)
     measured = {}
     if len(machine.units) > 2:

@@ -43,11 +43,11 @@ class Beside:
         self.shape = (parts[0].shape[0], sum(part.shape[1] for part in parts))
 
 
-def unencoded(X):
-    """The rows as they are given, of those that are some of them or encoded."""
-    if isinstance(X, Subset):
-        return Subset(unencoded(X.X), X.index)
-    return X.X if isinstance(X, Encoded) else X
+class Deviations:
+    """Squared differences of the entries of a matrix from the values of columns."""
+
+    def __init__(self, X, values):
+        self.X, self.values, self.shape = X, values, X.shape
 
 
 def take_rows(X, rows, dtype):
@@ -61,6 +61,8 @@ def take_rows(X, rows, dtype):
         return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)
     if isinstance(X, Encoded):
         return X.kind.encode(take_rows(X.X, rows, dtype))
+    if isinstance(X, Deviations):
+        return (take_rows(X.X, rows, dtype) - X.values) ** 2
     if isinstance(X, Beside):
         parts = [take_rows(part, rows, dtype) for part in X.parts]
         return namespace(parts[0]).concat(parts, axis=1)
@@ -100,7 +102,7 @@ def has_nan(X):
 
     Of a subset: whether any entry of the whole is.
     """
-    if isinstance(X, Subset | Encoded):
+    if isinstance(X, Subset | Encoded | Deviations):
         return has_nan(X.X)
     if sparse.issparse(X) or not namespace(X).isdtype(X.dtype, "real floating"):
         return False

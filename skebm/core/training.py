@@ -9,6 +9,7 @@ from .machine import (
     Machine,
     Params,
     copy_params,
+    field,
     gradient,
     initial_params,
     n_units,
@@ -18,6 +19,7 @@ from .machine import (
 from .missing import first_completed, in_first_order, redrawn
 from .rows import (
     TINY,
+    Encoded,
     blocks,
     column_means,
     has_nan,
@@ -41,7 +43,8 @@ MEAN_MARGIN = 1e-4
 class State(NamedTuple):
     """All that training carries from one epoch to the next.
 
-    `chains` are what the algorithm makes of them, `epoch` is how many are done, `means`
+    `units` are the kinds, of which that of the visible units has the border. `chains`
+    are what the algorithm makes of them, `epoch` is how many are done, `means`
     are those of the layers under the data: of the visible units over all rows so far,
     of the hidden ones as a running mean. `mass` is the sum of the weights of all rows:
     for each column, if entries are missing. `completed` is X with its missing entries
@@ -49,6 +52,7 @@ class State(NamedTuple):
     taken so far, in steps as :func:`steps_of_work` counts them.
     """
 
+    units: tuple
     params: Params
     chains: object
     velocity: Params | None
@@ -58,9 +62,14 @@ class State(NamedTuple):
     completed: object = None
     work: float = 0.0
 
+    @property
+    def machine(self):
+        """Its machine."""
+        return Machine(self.units, self.params)
+
     def rows(self, X):
-        """The rows of X as training has them: with all entries."""
-        return X if self.completed is None else self.completed
+        """The rows of X as training has them: as states, with all entries."""
+        return Encoded(X if self.completed is None else self.completed, self.units[0])
 
 
 class Diverged(FloatingPointError):
@@ -116,7 +125,7 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
     would depend on the order of the rows, and on whether one of weight 2 comes twice.
     """
     units = settings.units
-    mean, mass = column_means(X, sample_weight)
+    mean, mass = column_means(Encoded(X, units[0]), sample_weight)
     means = initial_means(settings, mean, hidden_sizes)
     initial = stream(settings.seed, Purpose.INITIAL, mean)
     n_steps = 0
@@ -129,13 +138,13 @@ def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
     draw = partial(start_chains, machine, means, n_steps, initial)
     chains = settings.algorithm.start(n_chains, draw)
     velocity = settings.optimiser.init(machine.params)
-    state = State(machine.params, chains, velocity, means, 0, mass)
+    state = State(units, machine.params, chains, velocity, means, 0, mass)
     return with_completed(state, X, settings)
 
 
 def hidden_means(machine, X, sample_weight):
     """Means over the rows of X of the hidden layers bottom-up, (n_units,) each."""
-    sums = [0.0] * len(machine.params.weights)
+    sums, X = [0.0] * len(machine.params.weights), Encoded(X, machine.units[0])
     for block in blocks(X.shape[0]):
         weights = sample_weight[block]
         _, *hidden = bottom_up(machine, take_rows(X, block, weights.dtype))
@@ -161,7 +170,7 @@ def resumed(state, n_chains, settings):
     sizes = n_units(params)
     means = initial_means(settings, state.means[0], sizes[1:])
     fresh = stream(settings.seed, Purpose.INITIAL, means[0], state.epoch)
-    draw = partial(start_chains, Machine(settings.units, params), means, 0, fresh)
+    draw = partial(start_chains, Machine(state.units, params), means, 0, fresh)
     chains = settings.algorithm.adapted(state.chains, n_chains, sizes, draw)
     state = state._replace(chains=chains)
     if not alike(state.means, means):
@@ -176,7 +185,7 @@ def resumed(state, n_chains, settings):
 
 def with_rows(state, X, sample_weight, settings):
     """The state with the rows of X counted in the means of the visible units."""
-    new_mean, new_mass = column_means(X, sample_weight)
+    new_mean, new_mass = column_means(Encoded(X, state.units[0]), sample_weight)
     mass = state.mass + new_mass
     mean, *hidden = state.means
     mean = mean + (new_mass / (mass + TINY)) * (new_mean - mean)
@@ -188,9 +197,10 @@ def with_completed(state, X, settings):
     """The state with chains for the missing entries of X, if there are any."""
     if not has_nan(X):
         return state._replace(completed=None)
-    machine, mean = Machine(settings.units, state.params), state.means[0]
+    mean = state.means[0]
     draws = stream(settings.seed, Purpose.MISSING, mean, 2 * state.epoch)
-    return state._replace(completed=first_completed(machine, X, mean, draws))
+    completed = first_completed(state.machine, X, mean, draws)
+    return state._replace(completed=completed)
 
 
 def alike(some, others):
@@ -233,10 +243,11 @@ def epoch_work(n_rows, chains, settings):
 
 def complete_batches(state, X, sample_weight, order, machine, settings, stream):
     """Minibatches, with missing entries drawn anew: rows and weights, one by one."""
-    batches = minibatches(X, sample_weight, order, settings.batch_size)
+    kind, size = machine.units[0], settings.batch_size
+    batches = minibatches(Encoded(X, kind), sample_weight, order, size)
     if state.completed is None:
         return batches
-    last = minibatches(state.completed, sample_weight, order, settings.batch_size)
+    last = minibatches(Encoded(state.completed, kind), sample_weight, order, size)
     return redrawn(machine, batches, last, settings.algorithm.n_steps, stream)
 
 
@@ -245,7 +256,8 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
     params, velocity = copy_params(state.params), copy_velocity(state.velocity)
     chains, means, epoch = state.chains, state.means, state.epoch
     no_offsets = tuple(zeros(m.shape, m) for m in means)
-    units, optimiser = settings.units, settings.optimiser
+    visible, optimiser = state.units[0].trainable(), settings.optimiser
+    units, learn = (visible, *state.units[1:]), visible.learn
     machine, array = Machine(units, params), params.biases[0]
 
     def draws(purpose, index=epoch):
@@ -261,7 +273,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         state, X, sample_weight, order, machine, settings, missing
     ):
         if state.completed is not None:
-            completed.append(rows)
+            completed.append(visible.decode(rows))
         if settings.sample_inputs:
             rows = units[0].sample_input(rows, input_stream)
         phases = algorithm.phases(
@@ -273,10 +285,17 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
             layers = sparser(units, layers, means, rows.shape[0], settings.sparsity)
         offsets = means if settings.centred else no_offsets
         step = gradient(layers, phases.weights, offsets, phases.down)
+        if learn is not None:
+            back = field(params, [None, layers[1][: rows.shape[0], ...]], 0)
+            learn(rows, back, weights, learning_rate)
         optimiser.update(step, velocity, params, learning_rate)
     check_finite(params)
+    if learn is not None:
+        # The mean of the visible units is that of the rows as they are encoded now.
+        means = (visible.encode(state.units[0].decode(means[0])), *means[1:])
     chains = algorithm.adjusted(machine, chains, chain_stream)
     return state._replace(
+        units=units,
         params=params,
         chains=chains,
         velocity=velocity,

@@ -8,7 +8,10 @@ the mean: what has been computed for the gradient serves the Markov chain too.
 
 At the border, `check` says what is wrong with rows, `encode` makes states of them, of
 `n_units` for so many columns, and `decode` makes of states, or means, what the user
-gets back. A log-density of states is one of rows where `log_jacobian` is added.
+gets back. A log-density of states is one of rows where `log_jacobian` is added. `ask`
+is what rows should be, in words. What a border has to know of rows, such as their
+scale, is `fitted` to them, `saved` and `restored`; what training improves of that is
+`trainable`, by `learn`. :class:`PlainBorder` is for kinds whose rows are states.
 
 Not every kind has states that can be enumerated, `n_states` and `states`, or just two
 `alternatives`, a low value and a high one, or means that are `logistic`, as a network
@@ -105,12 +108,52 @@ def in_parts(change, a, x, W):
     return namespace(a).concat(parts)
 
 
-class Bernoulli:
+class PlainBorder:
+    """Rows that are states, with nothing to learn about how they are encoded."""
+
+    log_jacobian = 0.0
+    ask = "has values that its units can have"
+    learn = None
+
+    def fitted(self, X, sample_weight):
+        """The kind as it is for these rows."""
+        return self
+
+    def trainable(self):
+        """A copy whose border training may change in place, by `learn`."""
+        return self
+
+    def saved(self):
+        """What the border knows of rows, in plain containers of arrays."""
+        return {}
+
+    def restored(self, saved):
+        """The kind with a border that was saved."""
+        return self
+
+    def single(self, states):
+        """What each copy has, where states are sums of several."""
+        return states
+
+    def n_units(self, n_columns):
+        """How many units rows of so many columns are encoded by."""
+        return n_columns
+
+    def encode(self, rows):
+        """States of rows, or means of states: they are the same."""
+        return rows
+
+    def decode(self, states):
+        """Rows of states, or of means."""
+        return states
+
+
+class Bernoulli(PlainBorder):
     """Binary units, 0 or 1."""
 
+    ask = "lies in [0, 1]"
     alternatives = (0.0, 1.0)
     logistic = True
-    log_jacobian = 0.0
 
     def mean(self, a):
         """E[x | a], elementwise."""
@@ -221,18 +264,6 @@ class Bernoulli:
             "outside mean little."
         )
 
-    def n_units(self, n_columns):
-        """How many units rows of so many columns are encoded by."""
-        return n_columns
-
-    def encode(self, rows):
-        """States of rows, or means of states: they are the same."""
-        return rows
-
-    def decode(self, states):
-        """Rows of states, or of means."""
-        return states
-
 
 class Tied:
     """Sums of tied units: so many copies of a kind, with one total input for all.
@@ -243,7 +274,39 @@ class Tied:
 
     def __init__(self, kind, n_copies):
         self.kind, self.n_copies = kind, n_copies
-        self.log_jacobian = kind.log_jacobian
+
+    @property
+    def log_jacobian(self):
+        """What a log-density of rows has beside that of states."""
+        return self.kind.log_jacobian
+
+    @property
+    def ask(self):
+        """What rows should be, in words."""
+        return self.kind.ask
+
+    # What there is to learn of the border is learnt of the units one by one.
+    learn = None
+
+    def fitted(self, X, sample_weight):
+        """The kind as it is for these rows."""
+        return Tied(self.kind.fitted(X, sample_weight), self.n_copies)
+
+    def trainable(self):
+        """Itself: training leaves the border as it is."""
+        return self
+
+    def saved(self):
+        """What the border knows of rows, in plain containers of arrays."""
+        return self.kind.saved()
+
+    def restored(self, saved):
+        """The kind with a border that was saved."""
+        return Tied(self.kind.restored(saved), self.n_copies)
+
+    def single(self, states):
+        """What each copy has, on average."""
+        return states / self.n_copies
 
     def mean(self, a):
         """E[x | a], elementwise."""
@@ -316,4 +379,4 @@ class Tied:
 
     def decode(self, states):
         """What each copy has, on average."""
-        return self.kind.decode(states / self.n_copies)
+        return self.kind.decode(self.single(states))
