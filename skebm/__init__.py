@@ -4,6 +4,7 @@ from ._callbacks import HistoryMonitor
 from ._checkpoint import Checkpoint
 from .dbm import DBM
 from .dbn import DBN
+from .gaussian import GaussianRBM
 from .rbm import BernoulliRBM
 from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
 
@@ -17,6 +18,7 @@ __all__ = [
     "DBMClassifier",
     "DBNClassifier",
     "DBNRegressor",
+    "GaussianRBM",
     "HistoryMonitor",
     "__version__",
 ]
