@@ -4,7 +4,7 @@ import math
 
 from .backend import c_ordered_copy, namespace, zeros
 from .rows import Deviations, column_means
-from .units import PlainBorder
+from .units import PlainBorder, refuse_other_border
 
 # How much a scale may change in a step, as a logarithm: else a row that is far off all
 # others would decide on it alone. And its least share of the standard deviation: that
@@ -109,6 +109,7 @@ class Gaussian(PlainBorder):
 
     def restored(self, saved):
         """The kind with location and scale that were saved."""
+        refuse_other_border(self, saved, {"location", "scale", "least"})
         return Gaussian(**saved, learns=self.learn is not None)
 
     def _learn(self, states, back, row_weights, learning_rate):

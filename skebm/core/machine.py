@@ -17,11 +17,6 @@ from .units import log_partition_change, require
 
 EVEN, ODD = 0, 1
 
-# Standard deviation up to which the inputs from a layer above may vary at the start.
-# With 3 the benchmark data sets reached the best likelihoods; without a bound, 1000
-# hidden units over 16 visible ones did not recover from their start.
-MAX_INPUT_DOWN = 3.0
-
 
 class Params(NamedTuple):
     """Weights (n_l, n_{l+1}) between neighbours, and biases (n_l,) of all layers.
@@ -180,7 +175,7 @@ def initial_params(units, means, stream):
 
     Were the units of a layer independent, the inputs that they send up would have a
     standard deviation of 1, or less where they hardly vary, or where a wide layer
-    above would then send down inputs of more than `MAX_INPUT_DOWN`. The biases are
+    above would then send down inputs of more than its `most_input`. The biases are
     those of a centred machine at its start: a unit whose neighbours all are at their
     means gets the total input that belongs to its own mean.
     """
@@ -189,8 +184,7 @@ def initial_params(units, means, stream):
         xp = namespace(mean)
         up = float(xp.sum(kind.variance(mean)))
         down = float(xp.sum(kind_above.variance(above)))
-        most = getattr(kind, "most_input", MAX_INPUT_DOWN)
-        spread = math.sqrt(max(1.0, up, down / most**2))
+        spread = math.sqrt(max(1.0, up, down / kind.most_input**2))
         draws = stream.normal((mean.shape[0], above.shape[0]))
         weights.append(xp.astype(draws / spread, mean.dtype))
     biases = tuple(kind.natural(mean) for kind, mean in zip(units, means, strict=True))

@@ -43,6 +43,14 @@ class Beside:
         self.shape = (parts[0].shape[0], sum(part.shape[1] for part in parts))
 
 
+class Columns:
+    """Some columns of a matrix, by number."""
+
+    def __init__(self, X, index):
+        self.X, self.index = X, index
+        self.shape = (X.shape[0], len(index))
+
+
 class Deviations:
     """Squared differences of the entries of a matrix from the values of columns."""
 
@@ -61,6 +69,8 @@ def take_rows(X, rows, dtype):
         return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)
     if isinstance(X, Encoded):
         return X.kind.encode(take_rows(X.X, rows, dtype))
+    if isinstance(X, Columns):
+        return take_rows(X.X, rows, dtype)[:, X.index]
     if isinstance(X, Deviations):
         return (take_rows(X.X, rows, dtype) - X.values) ** 2
     if isinstance(X, Beside):
@@ -102,7 +112,7 @@ def has_nan(X):
 
     Of a subset: whether any entry of the whole is.
     """
-    if isinstance(X, Subset | Encoded | Deviations):
+    if isinstance(X, Subset | Encoded | Columns | Deviations):
         return has_nan(X.X)
     if sparse.issparse(X) or not namespace(X).isdtype(X.dtype, "real floating"):
         return False
@@ -148,7 +158,7 @@ def float_dtype(X):
 
     Half precision is computed in float32, extended precision in float64.
     """
-    if isinstance(X, Subset | Encoded):
+    if isinstance(X, Subset | Encoded | Columns):
         return float_dtype(X.X)
     xp = np if sparse.issparse(X) else namespace(X)
     if X.dtype == xp.float64 or X.dtype == getattr(xp, "longdouble", None):
@@ -172,6 +182,17 @@ def minibatches(X, sample_weight, order, batch_size):
     ):
         rows = slice(first, last) if order is None else order[first:last]
         yield take_rows(X, rows, weights.dtype), weights[first:last]
+
+
+def most_in_columns(X):
+    """The largest entry of each column that is not missing, or 0, (n_columns,)."""
+    most, dtype = 0.0, float_dtype(X)
+    for block in blocks(X.shape[0]):
+        rows = take_rows(X, block, dtype)
+        xp = namespace(rows)
+        largest = xp.max(xp.where(xp.isnan(rows), 0.0, rows), axis=0)
+        most = xp.maximum(largest, xp.asarray(most, dtype=dtype))
+    return most
 
 
 def column_means(X, sample_weight):
