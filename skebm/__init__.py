@@ -2,9 +2,11 @@
 
 from ._callbacks import HistoryMonitor
 from ._checkpoint import Checkpoint
+from .categorical import CategoricalRBM
 from .dbm import DBM
 from .dbn import DBN
 from .gaussian import GaussianRBM
+from .mixed import MixedRBM
 from .rbm import BernoulliRBM
 from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
 
@@ -14,11 +16,13 @@ __all__ = [
     "DBM",
     "DBN",
     "BernoulliRBM",
+    "CategoricalRBM",
     "Checkpoint",
     "DBMClassifier",
     "DBNClassifier",
     "DBNRegressor",
     "GaussianRBM",
     "HistoryMonitor",
+    "MixedRBM",
     "__version__",
 ]

@@ -90,7 +90,6 @@ class BaseBoltzmannMachine(
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
         "sparsity_target": [Interval(Real, 0, 1, closed="neither"), None],
         "sparsity_cost": [Interval(Real, 0, None, closed="left")],
-        "sample_inputs": ["boolean"],
         "shuffle": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -100,6 +99,9 @@ class BaseBoltzmannMachine(
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
+
+    # Rows are data, and no probabilities from which others could be drawn.
+    sample_inputs = False
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
@@ -188,6 +190,8 @@ class BaseBoltzmannMachine(
     def _train(self, X_given, y, sample_weight, call):
         rates, going_on = self._rates(call.method), call.going_on
         pretrains = call.method == "fit" and not going_on and self._pretrains()
+        reader, n_layers = call.reader(self, X_given), 1 + len(self._hidden_sizes())
+        units = self._kinds(n_layers) if going_on else self._new_kinds(n_layers, reader)
         X = call.rows(
             check_rows(
                 self,
@@ -196,7 +200,8 @@ class BaseBoltzmannMachine(
                 new=not going_on,
                 missing=self._takes_missing,
                 # In pretraining the machine of the first layer looks at the values.
-                kind=None if pretrains else self._visible_kind(new=not going_on),
+                kind=None if pretrains else units[0],
+                reader=None if call.outer else reader,
             )
         )
         dtype = float_dtype(self._read_params().biases[0] if going_on else X)
@@ -204,7 +209,7 @@ class BaseBoltzmannMachine(
         if going_on:
             self._check_sizes()
         seed = call.seed(self)
-        settings = self._settings(seed, X.shape[0], new=not going_on)
+        settings = self._settings(seed, X.shape[0], units)
         stopping, data = self._hold_out(X, weights, rates, settings)
         n_parts = len(self._hidden_sizes()) if pretrains else 0
         with Fit(
@@ -214,12 +219,13 @@ class BaseBoltzmannMachine(
             call,
             seed=seed,
             data=(X, weights),
+            reader=reader,
             n_tasks=n_parts + len(rates),
         ) as fit:
             if stopping is not None:
                 weights = weights_left(stopping.held_out, data)
             if pretrains:
-                self._pretrain(fit, X, weights)
+                self._pretrain(fit, X, weights, units)
             run = call.carried()
             if run is None:
                 if not going_on:
@@ -268,9 +274,9 @@ class BaseBoltzmannMachine(
             )
         return stopping, left
 
-    def _settings(self, seed, n_rows, new):
+    def _settings(self, seed, n_rows, units):
         return training.Settings(
-            units=self._kinds(1 + len(self._hidden_sizes()), new),
+            units=units,
             optimiser=optimise.MomentumSGD(
                 self.momentum, self.weight_decay, self.l1_decay, self.max_norm
             ),

@@ -156,7 +156,9 @@ class BaseFineTunedNetwork(
 
     def _train(self, X_given, y, sample_weight, call):
         model = self._model() if call.going_on else self._origin.given(self)
-        X = call.rows(self._rows(X_given, call.method, model, new=not call.going_on))
+        reader = call.reader(self, X_given)
+        new = not call.going_on
+        X = call.rows(self._rows(X_given, call.method, model, new, reader))
         weights = self._checked_weights(X, y, sample_weight, call)
         seed = call.seed(self)
         whole, labelled, targets = self._data(X, y, weights, call)
@@ -172,6 +174,7 @@ class BaseFineTunedNetwork(
             data=known,
             n_tasks=2,
             names=targets.attributes.get("classes_", ()),
+            reader=reader,
         ) as fit:
             if model is None:
                 model = self._pretrained(fit, X, sample_weight)
@@ -260,14 +263,20 @@ class BaseFineTunedNetwork(
             rates = schedule(self.learning_rate_init, self.max_iter)
         return Descent(self, rates, *parts)
 
-    def _rows(self, X, method, model, new=False):
+    def _new_reader(self, X):
+        model = self._origin.given(self)
+        if model is not None:
+            return model._reader
+        return self._origin.new(self, 0)._new_reader(X)
+
+    def _rows(self, X, method, model, new=False, reader=None):
         """Checked rows, as NumPy's arrays: labels are not of other namespaces.
 
         Where there is no model yet, the one that is pretrained looks at the values.
         """
         kind = None if model is None else model._visible_kind()
         with config_context(array_api_dispatch=False):
-            return check_rows(self, X, method=method, kind=kind, new=new)
+            return check_rows(self, X, method=method, kind=kind, new=new, reader=reader)
 
     def _settings(self, targets, seed):
         optimisers = {
@@ -338,6 +347,7 @@ class BaseFineTunedNetwork(
         """The model to start from, fitted to X."""
         model = self._origin.new(self, fit.seed)
         refuse_checkpoints(model, self._origin.name)
+        model._reader = fit.reader
 
         def train(part, below):
             part._fit_part(X, sample_weight, fit)

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, _fit_context
 
 from ._callbacks import CallbackSupportMixin
 from ._checkpoint import Checkpoint, without_callbacks
+from ._reader import is_frame, two_dimensional
 from ._resuming import Call, Unfinished, fingerprint, is_double
 from ._validation import record_features
 from ._warnings import warn
@@ -97,10 +98,15 @@ class Fit:
         Number of tasks that callbacks are told of, parts or epochs.
     names : sequence
         Names, as of classes, which have to be the same too.
+    reader : Reader or None
+        What has made numbers of the rows, to be kept with the features.
     """
 
-    def __init__(self, estimator, X, y, call, *, seed, data, n_tasks, names=()):
+    def __init__(
+        self, estimator, X, y, call, *, seed, data, n_tasks, names=(), reader=None
+    ):
         self.estimator, self.call, self.seed = estimator, call, seed
+        self.reader = reader
         self.seen, self.n_tasks = {"estimator": estimator, "X": X, "y": y}, n_tasks
         self.double = is_double(data[0])
         self.digest = functools.cache(lambda: fingerprint(*data, names=names))
@@ -138,7 +144,7 @@ class Fit:
             return self.call.unfinished.features
         found = BaseEstimator()
         record_features(found, self.seen["X"])
-        return vars(found)
+        return {**vars(found), "_reader": self.reader}
 
     def _check_resumed(self):
         unfinished = self.call.unfinished
@@ -375,12 +381,29 @@ class Trainable(CallbackSupportMixin, BaseEstimator):
     # The attribute that has the namespace and device of the model.
     _reference_attribute = "components_"
 
+    # What makes numbers of the rows that users give, or None: then they are numbers.
+    _reader = None
+
     # What there is to know of the parts of a fit that failed, after a space.
     _about_parts = ""
 
     def _train(self, X, y, sample_weight, call):
         """Fit, in the context of a :class:`Fit`. Every estimator has its own."""
         raise NotImplementedError
+
+    def _new_reader(self, X):
+        """What makes numbers of rows such as X, or None where they are numbers."""
+        return None
+
+    def _as_rows(self, numbers):
+        """What users get for rows of numbers: a table like theirs."""
+        return numbers if self._reader is None else self._reader.rows(numbers)
+
+    def _as_numbers(self, rows):
+        """Numbers for rows that users give, of which one may serve for all."""
+        if self._reader is None or rows is None:
+            return rows
+        return self._reader.numbers(rows if is_frame(rows) else two_dimensional(rows))
 
     def _attributes(self, run, *details):
         """Fitted attributes for what a stage has come to, which may add details."""

@@ -17,15 +17,18 @@ class MachineMixin:
     # Whether entries of the rows of a fit may be missing.
     _takes_missing = True
 
-    # Kinds of units in the place of the estimator's own: those of tied copies, in the
-    # pretraining of a deep machine.
-    _pretrained_as = None
+    # Kinds of units in the place of the estimator's own, where it is a part of a fit:
+    # those of tied copies, in the pretraining of a deep machine.
+    _kinds_given = None
 
     # What the border of the visible units knows of the rows of the fit.
     _border = None
 
-    def _units(self, n_layers):
-        """Kinds of units, one for each of so many layers, from the visible one up."""
+    def _units(self, n_layers, reader=None):
+        """Kinds of units, one for each of so many layers, from the visible one up.
+
+        `reader` is what makes numbers of the rows, if anything does.
+        """
         raise NotImplementedError
 
     def _hidden_sizes(self):
@@ -56,8 +59,8 @@ class MachineMixin:
         """Whether the layers are trained by themselves before a fit as a whole."""
         return False
 
-    def _pretrain(self, fit, X, sample_weight):
-        """Train the layers by themselves, as parts of a fit."""
+    def _pretrain(self, fit, X, sample_weight, units):
+        """Train the layers, of these kinds, by themselves as parts of a fit."""
         raise NotImplementedError
 
     def _composed(self, parts):
@@ -66,19 +69,20 @@ class MachineMixin:
 
     # What follows
 
-    def _kinds(self, n_layers, new=False):
-        """The kinds of units that count, one for each of so many layers.
-
-        With `new`, the visible one as it is before it is fitted to rows.
-        """
-        visible, *others = self._pretrained_as or self._units(n_layers)
-        if self._border and not new:
+    def _kinds(self, n_layers):
+        """The kinds of units that count, one for each of so many layers."""
+        visible, *others = self._new_kinds(n_layers, self._reader)
+        if self._border is not None:
             visible = visible.restored(self._border)
         return (visible, *others)
 
-    def _visible_kind(self, new=False):
+    def _new_kinds(self, n_layers, reader):
+        """The same for a fit that begins, before they are fitted to its rows."""
+        return self._kinds_given or self._units(n_layers, reader)
+
+    def _visible_kind(self):
         """The kind of the visible units, whose border rows have to cross."""
-        return self._kinds(2, new)[0]
+        return self._kinds(2)[0]
 
     def _machine(self, dtype=None):
         """The core's machine, as the fitted attributes are now, computing in `dtype`.

@@ -22,13 +22,13 @@ from ._validation import (
 from ._warnings import warn
 from .core import partition, tempering
 from .core.backend import to_numpy
+from .core.conditional import conditional_mean, sample_given
 from .core.machine import visible_mean
-from .core.missing import observed_in, start_at_observed
+from .core.missing import observed_in
 from .core.rows import Encoded, by_blocks, float_dtype
 from .core.sampling import (
     FINE,
     clamp,
-    conditional_mean,
     gibbs,
     independent_layers,
     mean_field,
@@ -119,7 +119,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         def down(h):
             return visible.decode(top_down(machine, h)[0])
 
-        return by_blocks(down, H, float_dtype(H))
+        return self._as_rows(by_blocks(down, H, float_dtype(H)))
 
     def reconstruct(self, X, n_gibbs_steps=1):
         """The rows passed up to the hidden units and down again.
@@ -148,7 +148,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
             up = mean_field(machine, layers[0], FINE).layers
             return machine.units[0].decode(visible_mean(machine, up))
 
-        return by_blocks(up_and_down, X, float_dtype(X))
+        return self._as_rows(by_blocks(up_and_down, X, float_dtype(X)))
 
     def sample(
         self,
@@ -166,10 +166,12 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         n_samples : int, default=1
             Number of rows to draw.
         n_gibbs_steps : int, default=1000
-            Gibbs steps of each chain. With none, the rows are where the chains start.
+            Gibbs steps for each row. With none, the rows are where the chains start.
         init : array-like of shape (n_samples, n_features), default=None
             Visible units that the chains start from, or one row, `(n_features,)`, for
-            all. None draws each from the data's means, independently.
+            all. None draws each from the data's means, independently. With `given` it
+            comes from chains that are annealed, as in :meth:`impute`, for half of the
+            steps.
         given : array-like of shape (n_samples, n_features), default=None
             Values of visible units to draw the others given, NaN where a unit is free;
             or one row, `(n_features,)`, for all.
@@ -204,17 +206,23 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         draws = self._draws(Purpose.SAMPLE, random_state)
         array, clamped, kind = machine.params.biases[0], None, machine.units[0]
         shape = (n_samples, self.n_features_in_)
-        if init is None:
-            mean = self._data_mean()
-            start = independent_layers([kind], [mean], n_samples, draws)[0]
-        else:
-            start = self._encoded(check_states(init, "init", shape, array), "init")
+        init, given = self._as_numbers(init), self._as_numbers(given)
+        mean = self._data_mean()
         if given is not None:
             given = check_states(given, "given", shape, array, allow_nan=True)
             clamped = observed_in(self._encoded(given, "given"))
-        layers = start_at_visible(machine, clamp([start], clamped)[0], draws)
+        if init is not None:
+            start = self._encoded(check_states(init, "init", shape, array), "init")
+        elif given is None:
+            start = independent_layers([kind], [mean], n_samples, draws)[0]
+        if init is None and given is not None:
+            n_first = n_gibbs_steps // 2
+            layers = sample_given(machine, mean, clamped, n_first, draws)
+            n_gibbs_steps -= n_first
+        else:
+            layers = start_at_visible(machine, clamp([start], clamped)[0], draws)
         drawn = kind.decode(gibbs(machine, layers, n_gibbs_steps, draws, clamped)[0])
-        return drawn if given is None else with_observed(drawn, given)
+        return self._as_rows(drawn if given is None else with_observed(drawn, given))
 
     def _encoded(self, rows, name):
         """Rows that the user calls `name` as states; a warning if they are none."""
@@ -230,8 +238,9 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         X : array-like of shape (n_samples, n_features)
             Rows with NaN for missing entries; a row may be missing altogether.
         n_gibbs_steps : int, default=500
-            Gibbs steps of each row's Markov chain, over which the mean is taken, after
-            a fifth as many that are not used.
+            Gibbs steps for each row: of up to ten Markov chains, each of which is
+            annealed [1]_ for half of its steps. Then the mean is taken, over the steps
+            of a chain, and over the chains by their importance weights.
         random_state : int, RandomState instance or None, default=None
             Seed of the random numbers: an int gives the same values on every call.
 
@@ -240,6 +249,11 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         X_filled : ndarray of shape (n_samples, n_features)
             The rows, observed entries unchanged, missing ones as means: those of
             binary units are probabilities.
+
+        References
+        ----------
+        .. [1] Neal, R. M. (2001). Annealed importance sampling. Statistics and
+           Computing 11, 125-139.
         """
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
@@ -250,18 +264,11 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         kind = machine.units[0]
 
         def fill(rows):
-            states, burn_in = kind.encode(rows), n_gibbs_steps // 5
-            filled = conditional_mean(
-                machine,
-                start_at_observed(machine, states, mean, draws),
-                observed_in(states),
-                burn_in,
-                n_gibbs_steps,
-                draws,
-            )
+            held = observed_in(kind.encode(rows))
+            filled = conditional_mean(machine, mean, held, n_gibbs_steps, draws)
             return with_observed(kind.decode(filled), rows)
 
-        return by_blocks(fill, X.X, float_dtype(X))
+        return self._as_rows(by_blocks(fill, X.X, float_dtype(X)))
 
     def _draws(self, purpose, random_state):
         array = self._read_params().biases[0]

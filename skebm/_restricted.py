@@ -69,7 +69,7 @@ class BaseRBM(BaseBoltzmannMachine):
         def step(x):
             return machine.units[0].decode(gibbs(machine, [x, None], 1, draws)[0])
 
-        return by_blocks(step, v, float_dtype(v))
+        return self._as_rows(by_blocks(step, v, float_dtype(v)))
 
     def free_energy(self, X):
         """Free energy of each row, in nats: -log of its unnormalised probability.

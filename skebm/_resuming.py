@@ -49,6 +49,14 @@ class Call(NamedTuple):
             return self.unfinished.seed
         return estimator._seed if self.going_on else draw_seed(estimator.random_state)
 
+    def reader(self, estimator, X):
+        """What makes numbers of the rows, learnt from X where the fit is a new one.
+
+        A part of a fit is given numbers, and by the fit around it what has made them.
+        """
+        is_known = self.going_on or self.outer is not None
+        return estimator._reader if is_known else estimator._new_reader(X)
+
     def rows(self, X):
         """The rows in the precision that the fit began with."""
         if self.unfinished is None or self.unfinished.double == is_double(X):

@@ -41,50 +41,68 @@ def layer_sizes(hidden_layer_sizes):
 
 def new_machines(rbm, sizes, seed):
     """An unfitted machine for each layer: clones of `rbm`, or of those in the list."""
-    if isinstance(rbm, list):
-        if len(rbm) != len(sizes):
-            raise ValueError(
-                f"rbm has {len(rbm)} machines, but hidden_layer_sizes has "
-                f"{len(sizes)} layers. Give one machine for each layer, or a "
-                "single one that is cloned for all."
-            )
-        prototypes = rbm
-    else:
-        prototypes = [BernoulliRBM() if rbm is None else rbm] * len(sizes)
-    for prototype, size in zip(prototypes, sizes, strict=True):
+    given = prototypes(rbm, len(sizes))
+    for prototype, size in zip(given, sizes, strict=True):
         check_prototype(prototype, size)
     draws = np.random.RandomState(seed)
     return [
         clone(rbm).set_params(n_components=size, random_state=draw_seed(draws))
-        for rbm, size in zip(prototypes, sizes, strict=True)
+        for rbm, size in zip(given, sizes, strict=True)
     ]
+
+
+def lowest(rbm):
+    """The machine in `rbm` that is for the visible layer.
+
+    What is no machine :func:`new_machines` refuses.
+    """
+    first = rbm[0] if isinstance(rbm, list) and rbm else rbm
+    return first if isinstance(first, BaseRBM) else BernoulliRBM()
+
+
+def prototypes(rbm, n_layers):
+    """The machines in `rbm`, one for each layer; a single one stands for all."""
+    if isinstance(rbm, list):
+        if len(rbm) != n_layers:
+            raise ValueError(
+                f"rbm has {len(rbm)} machines, but hidden_layer_sizes has "
+                f"{n_layers} layers. Give one machine for each layer, or a "
+                "single one that is cloned for all."
+            )
+        return rbm
+    return [BernoulliRBM() if rbm is None else rbm] * n_layers
 
 
 def check_kinds(rbms):
     """Raise an error unless a layer is of the same kind in both of its machines."""
     for index, (below, above) in enumerate(pairwise(rbms), start=1):
-        hidden, visible = below._kinds(2)[1], above._kinds(2)[0]
+        hidden, visible = (
+            rbm._new_kinds(2, None)[layer] for rbm, layer in ((below, 1), (above, 0))
+        )
         if type(hidden) is not type(visible):
             raise ValueError(
                 f"Layer {index} is the hidden one of a machine with "
                 f"{type(hidden).__name__} units, and the visible one of the next with "
-                f"{type(visible).__name__} units: give machines that agree."
+                f"{type(visible).__name__} units: give machines that agree, as in "
+                "rbm=[GaussianRBM(), BernoulliRBM()]."
             )
 
 
-def check_units(estimator, rbm, units):
+def check_units(estimator, rbm, units, reader):
     """Raise an error where a machine that is given has other kinds of units than ours.
 
     Those of a plain one are replaced by ours.
     """
     given, own = (
-        [type(kind).__name__ for kind in kinds] for kinds in (rbm._units(2), units)
+        [type(kind).__name__ for kind in kinds]
+        for kinds in (rbm._new_kinds(2, reader), units)
     )
     if type(rbm) is not BernoulliRBM and given != own:
         raise ValueError(
             f"The visible units of {type(estimator).__name__} are {own[0]} and the "
             f"hidden ones {own[1]} here, but those of {rbm} are {given[0]} and "
-            f"{given[1]}: give a BernoulliRBM."
+            f"{given[1]}: give a BernoulliRBM. Only the lowest machine may have other "
+            "visible units, as in rbm=[GaussianRBM(), BernoulliRBM()]."
         )
 
 

@@ -20,14 +20,15 @@ from .core.backend import namespace, to_numpy
 from .core.rows import column_means, has_nan
 
 
-def check_rows(estimator, X, *, method, kind, new=False, missing=False):
+def check_rows(estimator, X, *, method, kind, new=False, missing=False, reader=None):
     """Rows of data as an array or CSR matrix; integers and booleans are left as such.
 
     Nothing of the estimator changes. `kind` is that of the visible units, or None where
     a machine within the estimator looks at the values. With `new`, the columns need not
-    be those that the estimator was fitted to; with `missing`, entries of a dense array
-    may be NaN.
+    be those that the estimator was fitted to, and `reader` makes numbers of them, if
+    anything; with `missing`, entries of a dense array may be NaN.
     """
+    reader = reader if new else estimator._reader
     if new:
         # Names that make no sense are an error even where they are not yet recorded.
         _check_feature_names(BaseEstimator(), X, reset=True)
@@ -37,6 +38,8 @@ def check_rows(estimator, X, *, method, kind, new=False, missing=False):
             X, estimator, attribute=estimator._reference_attribute, method=method
         )
         _check_feature_names(estimator, X, reset=False)
+    if reader is not None:
+        X = reader.numbers(X, None if new else estimator)
     checked = check_array(
         X,
         accept_sparse="csr",

@@ -16,6 +16,7 @@ from ._stacking import (
     check_units,
     fit_layers,
     layer_sizes,
+    lowest,
     new_machines,
 )
 from ._validation import check_states
@@ -24,7 +25,6 @@ from .core.machine import ODD, Params, energy
 from .core.pretraining import composed, doubled
 from .core.rows import blocks, by_blocks, float_dtype, take_rows
 from .core.sampling import FINE, Inference
-from .core.units import Bernoulli
 
 
 class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
@@ -201,6 +201,7 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         "n_mean_field_steps": [Interval(Integral, 1, None, closed="left")],
         "mean_field_tol": [Interval(Real, 0, None, closed="left")],
         "pretrain": ["boolean"],
+        "sample_inputs": ["boolean"],
         "rbm": [BaseRBM, list, None],
     }
 
@@ -345,12 +346,11 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
     def _pretrains(self):
         return self.pretrain
 
-    def _pretrain(self, fit, X, sample_weight):
+    def _pretrain(self, fit, X, sample_weight, units):
         rbms = new_machines(self.rbm, self._hidden_sizes(), fit.seed)
-        units = self._kinds(1 + len(rbms))
         for index, (rbm, pair) in enumerate(zip(rbms, doubled(units), strict=True)):
-            check_units(self, rbm, units[index : index + 2])
-            rbm._pretrained_as = pair
+            check_units(self, rbm, units[index : index + 2], fit.reader)
+            rbm._kinds_given = pair
         fit_layers(fit, fit.call.parts(rbms), X, sample_weight)
         if len(fit.parts) == len(rbms):
             return
@@ -467,8 +467,12 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         ]
         return namespace(array).concat(parts)
 
-    def _units(self, n_layers):
-        return (Bernoulli(),) * n_layers
+    def _units(self, n_layers, reader=None):
+        visible, hidden = lowest(self.rbm)._units(2, reader)
+        return visible, *(hidden,) * (n_layers - 1)
+
+    def _new_reader(self, X):
+        return lowest(self.rbm)._new_reader(X)
 
     def _hidden_sizes(self):
         return layer_sizes(self.hidden_layer_sizes)

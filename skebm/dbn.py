@@ -23,6 +23,7 @@ from ._stacking import (
     check_kinds,
     fit_layers,
     layer_sizes,
+    lowest,
     new_machines,
 )
 from ._validation import (
@@ -229,11 +230,16 @@ class DBN(
 
     def _train(self, X_given, y, sample_weight, call):
         going_on, passes = call.going_on, call.method == "partial_fit"
-        kind = None
+        reader, kind = call.reader(self, X_given), None
         if going_on and self.generative_components_ is not None:
             kind = self._visible_kind()  # no machine within looks at the rows
         rows = check_rows(
-            self, X_given, method=call.method, new=not going_on, kind=kind
+            self,
+            X_given,
+            method=call.method,
+            new=not going_on,
+            kind=kind,
+            reader=None if call.outer else reader,
         )
         rows = call.rows(rows)
         dtype = float_dtype(self.components_ if going_on else rows)
@@ -245,6 +251,8 @@ class DBN(
         else:
             sizes = layer_sizes(self.hidden_layer_sizes)
             rbms = call.parts(new_machines(self.rbm, sizes, seed))
+            if reader is not None:
+                rbms[0]._kinds_given = rbms[0]._units(2, reader)
             check_kinds(rbms)
         with Fit(
             self,
@@ -253,6 +261,7 @@ class DBN(
             call,
             seed=seed,
             data=(rows, weights),
+            reader=reader,
             n_tasks=1 if passes else len(rbms) + 1,
         ) as fit:
             if passes:
@@ -275,6 +284,9 @@ class DBN(
         if run.generative is None:
             return LayerByLayer(self, rates, run, rows, seed, sample_weight)
         return WakeSleep(self, rates, run, rows, weights, self._settings(seed))
+
+    def _new_reader(self, X):
+        return lowest(self.rbm)._new_reader(X)
 
     def _settings(self, seed):
         return wake_sleep.UpDown(
@@ -336,7 +348,7 @@ class DBN(
         """
         check_is_fitted(self)
         H = check_hidden(self, X)
-        return self._down(self.rbms_[-1].inverse_transform(H))
+        return self._as_rows(self._down(self.rbms_[-1].inverse_transform(H)))
 
     def reconstruct(self, X, n_gibbs_steps=1):
         """The rows passed up to the top hidden layer and down again.
@@ -356,7 +368,7 @@ class DBN(
         """
         X, stack = self._stack_for(X, "reconstruct", by_top=len(self.rbms_) == 1)
         H = by_blocks(lambda v: belief.pass_up(stack.recognition, v), X, float_dtype(X))
-        return self._down(self.rbms_[-1].reconstruct(H, n_gibbs_steps))
+        return self._as_rows(self._down(self.rbms_[-1].reconstruct(H, n_gibbs_steps)))
 
     def sample(self, n_samples=1, *, n_gibbs_steps=1000, init=None, random_state=None):
         """Draw rows from the model: Gibbs sampling at the top, then a pass down.
@@ -385,6 +397,7 @@ class DBN(
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        init = self._as_numbers(init)
         if init is not None:
             shape = (n_samples, self.n_features_in_)
             init = check_states(init, "init", shape, self.components_)
@@ -399,7 +412,7 @@ class DBN(
         draws = stream(seed, Purpose.DESCENT, x)
         top = stack.top.units[0].encode(x)
         layers = belief.sample_down(stack.generative, top, draws)
-        return stack.visible_kind.decode(layers[0])
+        return self._as_rows(stack.visible_kind.decode(layers[0]))
 
     def impute(self, X, *, n_gibbs_steps=500, random_state=None):
         """Fill missing entries by their conditional mean, given the observed ones.
@@ -434,7 +447,7 @@ class DBN(
             )
             return with_observed(kind.decode(filled), rows)
 
-        return by_blocks(fill, X, float_dtype(X))
+        return self._as_rows(by_blocks(fill, X, float_dtype(X)))
 
     def score_samples(self, X, n_samples=100):
         """A lower bound of the log-likelihood of each row, in nats.

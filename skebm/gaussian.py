@@ -177,16 +177,9 @@ class GaussianRBM(BaseRBM):
     """
 
     _parameter_constraints: dict = {
-        **{
-            k: v
-            for k, v in BaseRBM._parameter_constraints.items()
-            if k != "sample_inputs"
-        },
+        **BaseRBM._parameter_constraints,
         "learn_scale": ["boolean"],
     }
-
-    # Rows are no probabilities from which others could be drawn.
-    sample_inputs = False
 
     def __init__(
         self,
@@ -255,5 +248,5 @@ class GaussianRBM(BaseRBM):
         check_is_fitted(self)
         return self._border["scale"]
 
-    def _units(self, n_layers):
+    def _units(self, n_layers, reader=None):
         return Gaussian(learns=self.learn_scale), Bernoulli()

@@ -165,6 +165,11 @@ class BernoulliRBM(BaseRBM):
     True
     """
 
+    _parameter_constraints: dict = {
+        **BaseRBM._parameter_constraints,
+        "sample_inputs": ["boolean"],
+    }
+
     def __init__(
         self,
         n_components=256,
@@ -220,5 +225,5 @@ class BernoulliRBM(BaseRBM):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _units(self, n_layers):
+    def _units(self, n_layers, reader=None):
         return (Bernoulli(),) * n_layers

@@ -11,15 +11,19 @@ from skebm import (
     DBM,
     DBN,
     BernoulliRBM,
+    CategoricalRBM,
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
     GaussianRBM,
+    MixedRBM,
 )
 
 ESTIMATORS = [
     BernoulliRBM(n_components=8, n_iter=3),
     GaussianRBM(n_components=8, n_iter=3),
+    CategoricalRBM(n_components=8, n_iter=3),
+    MixedRBM(n_components=8, n_iter=3),
     DBN((8, 4), rbm=BernoulliRBM(n_iter=3)),
     DBM((8, 4), rbm=BernoulliRBM(n_iter=3), n_iter=3),
     DBNClassifier((32, 16), rbm=BernoulliRBM(n_iter=3)),
@@ -61,6 +65,7 @@ FURTHER_CHECKS = [
 warns = pytest.mark.filterwarnings(
     "default:Fine-tuning did not converge",
     "default:.*expects values in:UserWarning",
+    "default:Column .* is one of categories, but has values:UserWarning",
     "default:X (does not have valid|has) feature names:UserWarning",
 )
 

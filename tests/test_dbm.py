@@ -470,7 +470,7 @@ def held_out_of(dbm, X):
         np.ones(len(X)),
         dbm.validation_fraction,
         early_stopping.Rule(0.0, 1, False),
-        dbm._settings(dbm._seed, len(X)),
+        dbm._settings(dbm._seed, len(X), dbm._kinds(3)),
     )
     return stopping.held_out[0].index
 

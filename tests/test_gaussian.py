@@ -331,8 +331,16 @@ def test_in_stacks_and_networks():
     assert net.fit(X, y).score(X, y) > 0.95
     pipe = make_pipeline(GaussianRBM(30, n_iter=60), LogisticRegression(max_iter=500))
     assert pipe.fit(X, y).score(X, y) > 0.95
-    with pytest.raises(ValueError, match="visible units of DBM are Bernoulli"):
-        DBM((12, 6), rbm=layers).fit(X)
+    dbm = DBM((12, 6), rbm=layers, n_iter=60, learning_rate=0.01, random_state=0)
+    assert dbm.fit(X).score(X) > fitted(n_iter=0).score(X) + 1.0
+    assert (dbm._border["scale"] < X.std(axis=0)).mean() > 0.7
+    assert_allclose(
+        dbm.sample(500, random_state=0).mean(axis=0), X.mean(axis=0), rtol=0.2
+    )
+    with pytest.raises(ValueError, match=r"Layer 1 is .* rbm=.GaussianRBM.., Bern"):
+        DBN((12, 6), rbm=GaussianRBM()).fit(X)
+    with pytest.raises(ValueError, match="Only the lowest machine may have other"):
+        DBM((12, 6), rbm=GaussianRBM()).fit(X)
 
 
 def test_divergence_says_what_helps():

@@ -110,7 +110,7 @@ def doubled(request):
     X, rng = patterns(n_features=3), np.random.default_rng(2)
     of_sums = BernoulliRBM(2, n_iter=0, random_state=0)
     below, above = request.param
-    of_sums._pretrained_as = tied(SINGLE, below), tied(SINGLE, above)
+    of_sums._kinds_given = tied(SINGLE, below), tied(SINGLE, above)
     plain = BernoulliRBM(2 * above, n_iter=0, random_state=0)
     of_sums.fit(X)
     plain.fit(np.tile(X, below))
@@ -155,9 +155,9 @@ def test_what_is_enumerated_depends_on_the_number_of_states():
     """13 sums of two have 3^13 states, 1.6 million; 13 binary units 8192."""
     X = patterns(n_features=13)
     rbm = BernoulliRBM(14, n_iter=0, random_state=0)
-    rbm._pretrained_as = (PAIRS, SINGLE)
+    rbm._kinds_given = (PAIRS, SINGLE)
     assert rbm.fit(X).log_partition().method == "exact"  # 14 hidden binary units
-    rbm._pretrained_as = (PAIRS, PAIRS)
+    rbm._kinds_given = (PAIRS, PAIRS)
     assert rbm.fit(X).log_partition(n_betas=100).method == "ais"
     with pytest.raises(ValueError, match="of 13 units, has more"):
         rbm.log_partition("exact")

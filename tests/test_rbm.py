@@ -551,7 +551,7 @@ def test_batches_that_are_left_to_us(n_rows, batch_size, n_chains):
     """Few rows: many updates. Twice a few rows, as weights do: the same chains."""
     X = np.zeros((n_rows, 1), dtype=bool)
     rbm = BernoulliRBM(1, n_iter=0).fit(X)
-    assert rbm._settings(0, n_rows).batch_size == batch_size
+    assert rbm._settings(0, n_rows, rbm._kinds(2)).batch_size == batch_size
     assert rbm.h_samples_.shape == (n_chains, 1)
 
 

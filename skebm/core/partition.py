@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from .backend import namespace, to_numpy
 from .machine import EVEN, ODD, free_energy, n_units
-from .sampling import alternate, independent_layers
+from .sampling import alternate, clamp, independent_layers
 from .tempering import odd_inputs, tempered_log_density, tempered_step
 from .units import require
 
@@ -103,15 +103,18 @@ def exact(machine):
     return LogPartition(value, value, value, 0.0, "exact", math.inf)
 
 
-def anneal(machine, base, betas, layers, stream):
+def anneal(machine, base, betas, layers, stream, clamped=None):
     """log importance weights, (n_rows,), of annealing even layers along `betas`.
 
     Starting from exact samples at the first beta, exp(log weight) has the expectation
     Z(last beta) / Z(first beta) [Neal 2001; Salakhutdinov & Murray 2008]. The betas may
     rise or fall: falling, from samples of the machine, it is reverse AIS [Burda, Grosse
-    & Salakhutdinov 2015].
+    & Salakhutdinov 2015]. With `clamped`, visible units and their values, these do not
+    move: then it is the ratio of the sums over the others.
+
+    Beside the weights, (n_rows,), are the layers before the last change of beta.
     """
-    total = 0.0
+    total = np.zeros(layers[0].shape[0])
     for step, (here, there) in enumerate(pairwise(betas), start=2):
         incoming = odd_inputs(machine, layers)
         after, before = (
@@ -121,7 +124,8 @@ def anneal(machine, base, betas, layers, stream):
         total = total + to_numpy(after - before).astype(np.float64)
         if step < len(betas):
             layers = tempered_step(machine, base, there, layers, incoming, stream)
-    return total
+            layers = clamp(layers, clamped)
+    return total, layers
 
 
 def base_log_partition(machine, base):
@@ -200,8 +204,8 @@ def annealed(machine, base, samples, n_betas, stream):
     """
     betas = np.linspace(0.0, 1.0, n_betas).tolist()
     start = base_samples(machine.units, base, samples[0].shape[0], stream)
-    up = anneal(machine, base, betas, start, stream)
-    down = anneal(machine, base, betas[::-1], samples, stream)
+    up, _ = anneal(machine, base, betas, start, stream)
+    down, _ = anneal(machine, base, betas[::-1], samples, stream)
     known = base_log_partition(machine, base)
     ratio, std_error = acceptance_ratio(up, down)
     forward, forward_error = log_mean_and_error(up)

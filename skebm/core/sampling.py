@@ -11,7 +11,6 @@ from .machine import (
     Params,
     free_energy,
     resample,
-    sample_from_means,
     to_means,
     variational_free_energy,
 )
@@ -53,21 +52,6 @@ def clamp(layers, clamped):
         return layers
     mask, values = clamped
     return [namespace(values).where(mask, values, layers[0]), *layers[1:]]
-
-
-def conditional_mean(machine, layers, clamped, n_burn_in, n_steps, stream):
-    """E[visible | clamped visible units], averaged over the steps of one chain per row.
-
-    What is averaged is the mean given the other layers, not the samples: it has the
-    same expectation and less variance.
-    """
-    layers = gibbs(machine, clamp(layers, clamped), n_burn_in, stream, clamped)
-    total = 0.0
-    for _ in range(n_steps):
-        layers = to_means(machine, resample(machine, layers, ODD, stream), EVEN)
-        total = total + layers[0]
-        layers = clamp(sample_from_means(machine, layers, EVEN, stream), clamped)
-    return clamp([total / n_steps], clamped)[0]
 
 
 class Inference(NamedTuple):

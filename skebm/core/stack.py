@@ -12,6 +12,7 @@ generated a row. Both directions are conditionals of two-layer machines.
 from typing import NamedTuple
 
 from .backend import log_mean_exp, namespace
+from .conditional import conditional_mean
 from .machine import (
     EVEN,
     ODD,
@@ -23,7 +24,7 @@ from .machine import (
     to_means,
 )
 from .missing import observed_in, start_at_observed
-from .sampling import clamp, conditional_mean
+from .sampling import clamp
 
 
 class Stack(NamedTuple):
@@ -166,12 +167,12 @@ def fill_missing(stack, rows, data_mean, n_burn_in, n_steps, stream):
     The missing entries are drawn given the first hidden layer. Hidden layers are
     proposed by recognition, and accepted by the rule of Metropolis and Hastings, which
     makes up for what recognition gets wrong. As in
-    :func:`skebm.core.sampling.conditional_mean`, means are averaged.
+    :func:`skebm.core.conditional.conditional_mean`, means are averaged.
     """
     machine, clamped = (*stack.generative, stack.top)[0], observed_in(rows)
-    start = start_at_observed(machine, rows, data_mean, stream)
     if not stack.recognition:
-        return conditional_mean(machine, start, clamped, n_burn_in, n_steps, stream)
+        return conditional_mean(machine, data_mean, clamped, n_steps, stream)
+    start = start_at_observed(machine, rows, data_mean, stream)
     xp = namespace(rows)
     layers, total = sample_up(stack.recognition, start[0], stream), 0.0
     for step in range(n_burn_in + n_steps):
