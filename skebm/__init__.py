@@ -6,6 +6,7 @@ from .categorical import CategoricalRBM
 from .dbm import DBM
 from .dbn import DBN
 from .gaussian import GaussianRBM
+from .imputer import BoltzmannImputer
 from .mixed import MixedRBM
 from .rbm import BernoulliRBM
 from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
@@ -16,6 +17,7 @@ __all__ = [
     "DBM",
     "DBN",
     "BernoulliRBM",
+    "BoltzmannImputer",
     "CategoricalRBM",
     "Checkpoint",
     "DBMClassifier",

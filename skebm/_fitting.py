@@ -395,9 +395,9 @@ class Trainable(CallbackSupportMixin, BaseEstimator):
         """What makes numbers of rows such as X, or None where they are numbers."""
         return None
 
-    def _as_rows(self, numbers):
-        """What users get for rows of numbers: a table like theirs."""
-        return numbers if self._reader is None else self._reader.rows(numbers)
+    def _as_rows(self, numbers, like=None):
+        """What users get for rows of numbers: a table like theirs, and as `like` it."""
+        return numbers if self._reader is None else self._reader.rows(numbers, like)
 
     def _as_numbers(self, rows):
         """Numbers for rows that users give, of which one may serve for all."""

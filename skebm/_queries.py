@@ -139,7 +139,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
             Probabilities that the visible units are 1.
         """
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        X, machine = self._machine_for(X, "reconstruct")
+        given, (X, machine) = X, self._machine_for(X, "reconstruct")
         draws = stream(self._seed, Purpose.RECONSTRUCT, machine.params.biases[0])
 
         def up_and_down(v):
@@ -148,7 +148,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
             up = mean_field(machine, layers[0], FINE).layers
             return machine.units[0].decode(visible_mean(machine, up))
 
-        return self._as_rows(by_blocks(up_and_down, X, float_dtype(X)))
+        return self._as_rows(by_blocks(up_and_down, X, float_dtype(X)), given)
 
     def sample(
         self,
@@ -257,7 +257,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         """
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        X, machine = self._machine_for(X, "impute", missing=True)
+        given, (X, machine) = X, self._machine_for(X, "impute", missing=True)
         draws = self._draws(Purpose.IMPUTE, random_state)
         mean = self._data_mean(float_dtype(X))
 
@@ -268,7 +268,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
             filled = conditional_mean(machine, mean, held, n_gibbs_steps, draws)
             return with_observed(kind.decode(filled), rows)
 
-        return self._as_rows(by_blocks(fill, X.X, float_dtype(X)))
+        return self._as_rows(by_blocks(fill, X.X, float_dtype(X)), given)
 
     def _draws(self, purpose, random_state):
         array = self._read_params().biases[0]

@@ -99,8 +99,8 @@ def check_table(X):
     if is_frame(X):
         check_array(np.broadcast_to(0.0, X.shape), input_name="X")  # its size
         return X
-    if isinstance(X, list):  # NumPy would make text of numbers beside text
-        X = np.asarray(X, dtype=object)
+    if isinstance(X, list) and np.asarray(X).dtype.kind in "US":
+        X = np.asarray(X, dtype=object)  # where NumPy makes text of numbers and None
     return check_array(X, dtype=None, ensure_all_finite=False, input_name="X")
 
 
@@ -181,8 +181,11 @@ class Reader:
         dtype = np.float32 if single else np.float64
         return np.column_stack(columns).astype(dtype, copy=False)
 
-    def rows(self, numbers):
-        """A table like that of the fit, of a matrix of numbers without gaps."""
+    def rows(self, numbers, like=None):
+        """A table like that of the fit, of a matrix of numbers without gaps.
+
+        It has the index of `like`, where both are data frames of pandas.
+        """
         columns = []
         for values, found, dtype in zip(
             numbers.T, self.encoders, self.dtypes, strict=True
@@ -199,7 +202,9 @@ class Reader:
             return rows
         frame = self.frame(dict(zip(self.names, columns, strict=True)))
         dtypes = dict(zip(self.names, self.dtypes, strict=True))
-        return frame.astype(dtypes) if hasattr(frame, "astype") else frame.cast(dtypes)
+        if not hasattr(frame, "astype"):
+            return frame.cast(dtypes)
+        return frame.astype(dtypes).set_index(getattr(like, "index", frame.index))
 
 
 def usual_kind(column):

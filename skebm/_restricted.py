@@ -61,7 +61,7 @@ class BaseRBM(BaseBoltzmannMachine):
             Visible units after the step. Each call draws new random numbers,
             so that repeated calls make a Markov chain.
         """
-        v, machine = self._machine_for(v, "gibbs")
+        given, (v, machine) = v, self._machine_for(v, "gibbs")
         self._n_gibbs_calls += 1
         array = machine.params.biases[0]
         draws = stream(self._seed, Purpose.GIBBS, array, self._n_gibbs_calls)
@@ -69,7 +69,7 @@ class BaseRBM(BaseBoltzmannMachine):
         def step(x):
             return machine.units[0].decode(gibbs(machine, [x, None], 1, draws)[0])
 
-        return self._as_rows(by_blocks(step, v, float_dtype(v)))
+        return self._as_rows(by_blocks(step, v, float_dtype(v)), given)
 
     def free_energy(self, X):
         """Free energy of each row, in nats: -log of its unnormalised probability.

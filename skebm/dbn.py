@@ -366,9 +366,11 @@ class DBN(
         V : ndarray of shape (n_samples, n_features)
             Probabilities that the visible units are 1.
         """
-        X, stack = self._stack_for(X, "reconstruct", by_top=len(self.rbms_) == 1)
+        by_top = len(self.rbms_) == 1
+        given, (X, stack) = X, self._stack_for(X, "reconstruct", by_top=by_top)
         H = by_blocks(lambda v: belief.pass_up(stack.recognition, v), X, float_dtype(X))
-        return self._as_rows(self._down(self.rbms_[-1].reconstruct(H, n_gibbs_steps)))
+        found = self._down(self.rbms_[-1].reconstruct(H, n_gibbs_steps))
+        return self._as_rows(found, given)
 
     def sample(self, n_samples=1, *, n_gibbs_steps=1000, init=None, random_state=None):
         """Draw rows from the model: Gibbs sampling at the top, then a pass down.
@@ -436,7 +438,7 @@ class DBN(
         """
         check_is_fitted(self)
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        X, stack = self._stack_for(X, "impute", missing=True)
+        given, (X, stack) = X, self._stack_for(X, "impute", missing=True)
         mean, kind = self.rbms_[0]._data_mean(float_dtype(X)), stack.visible_kind
         draws = stream(draw_seed(random_state), Purpose.IMPUTE, self.components_)
 
@@ -447,7 +449,7 @@ class DBN(
             )
             return with_observed(kind.decode(filled), rows)
 
-        return self._as_rows(by_blocks(fill, X, float_dtype(X)))
+        return self._as_rows(by_blocks(fill, X, float_dtype(X)), given)
 
     def score_samples(self, X, n_samples=100):
         """A lower bound of the log-likelihood of each row, in nats.

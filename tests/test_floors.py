@@ -57,6 +57,7 @@ FLOORS = {
     "gaussian": 13,
     "categorical": 13,
     "mixed": 13,
+    "imputer": 14,
     "_stacking": 14,
     "_stack_epochs": 15,
     "dbn": 16,
