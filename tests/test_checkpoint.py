@@ -20,11 +20,15 @@ from sklearn.pipeline import make_pipeline
 from skebm import (
     DBM,
     DBN,
+    BernoulliRBM,
+    CategoricalRBM,
     Checkpoint,
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
+    GaussianRBM,
     HistoryMonitor,
+    MixedRBM,
 )
 from skebm._checkpoint import Writer, write_checkpoint
 from tests.test_callbacks import dbm_of, digits, layers_of, rbm_of
@@ -53,6 +57,19 @@ def labels():
 
 
 STOPPING = {"early_stopping": True, "n_iter_no_change": 2, "learning_rate": 1.0}
+
+
+def words(share=0.0):
+    """Rows with a column of text, one of two values, and of numbers; with gaps."""
+    X = digits()[0]
+    table = X[:, 20:24].astype(object)
+    table[:, 0] = np.where(X[:, 20] > 0.5, "dark", "light")
+    table[:, 1] = np.rint(4 * X[:, 21])
+    table[:, 2] = X[:, 22] > 0.3
+    table[np.random.default_rng(0).random(table.shape) < share] = None
+    return table
+
+
 FITS = {
     "rbm": (rbm_of(), digits()[0], None),
     "rbm, cd": (rbm_of(algorithm="cd", momentum=0.5, shuffle=False), digits()[0], None),
@@ -62,6 +79,39 @@ FITS = {
     "rbm, gaps, stopping": (rbm_of(**STOPPING), gaps(), None),
     "rbm, warm": (rbm_of(warm_start=True, momentum=0.5), digits()[0], None),
     "rbm, bits": (rbm_of(), digits()[0] > 0, None),
+    "real values": (
+        GaussianRBM(6, random_state=0, n_iter=4, momentum=0.5),
+        digits()[0],
+        None,
+    ),
+    "real values, gaps": (
+        GaussianRBM(6, random_state=0, n_iter=4, **STOPPING),
+        gaps(),
+        None,
+    ),
+    "categories": (CategoricalRBM(6, n_iter=4, random_state=0), words(), None),
+    "categories, gaps": (CategoricalRBM(6, n_iter=4, random_state=0), words(0.2), None),
+    "table": (MixedRBM(6, random_state=0, n_iter=4, **STOPPING), words(0.2), None),
+    "table, warm": (
+        MixedRBM(6, random_state=0, n_iter=3, warm_start=True),
+        words(),
+        None,
+    ),
+    "table, dbm": (
+        DBM(
+            (6, 4),
+            rbm=[MixedRBM(n_iter=2), BernoulliRBM(n_iter=2)],
+            n_iter=2,
+            random_state=0,
+        ),
+        words(),
+        None,
+    ),
+    "table, network": (
+        network_of(rbm=[MixedRBM(n_iter=2), BernoulliRBM(n_iter=2)]),
+        words(),
+        labels(),
+    ),
     "dbm": (dbm_of(momentum=0.5), digits()[0], None),
     "dbm, pt": (dbm_of(algorithm="pt"), digits()[0], None),
     "dbm, stopping": (dbm_of(**STOPPING), digits()[0], None),
