@@ -9,8 +9,9 @@ fewer models and takes about a minute; its numbers mean little.
 
 Grey values are whole numbers. Uniform noise in [0, 1) is added to them, once and for
 all models alike: a density of whole numbers could be as high as one likes. The mean
-log-density of rows with noise is a lower bound of the log-probability of those without
-[Theis, van den Oord & Bethge 2016], which the bits per pixel are of.
+log-density of rows with noise is a lower bound of the log-probability of those without,
+by Jensen's inequality, and the bits per pixel an upper bound of what it takes to code
+them.
 
 Of the rows, 70 % are fitted to, 15 % choose among the models of a kind, and on the
 other 15 % these are compared. The division is at random, as is usual. Frey's faces are
