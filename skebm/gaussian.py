@@ -28,10 +28,11 @@ class GaussianRBM(BaseRBM):
     n_components : int, default=256
         Number of hidden units.
     learn_scale : bool, default=True
-        Whether the scale of each feature is learned too. If not, it is the feature's
-        standard deviation.
+        Whether the scale of each feature is learned too, at a fifth of the learning
+        rate. If not, it is the feature's standard deviation.
     learning_rate : float, default=0.01
-        Step size, in the first epoch if there is a schedule.
+        Step size, in the first epoch if there is a schedule. With many more than 256
+        hidden units, take less: see :ref:`real_values`.
     batch_size : int or "auto", default="auto"
         Most rows per minibatch. The rows are divided into batches of nearly equal size.
         "auto" is a 500th of the rows, but at least 20 and at most 100; up to 40 rows

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 from skebm import DBM, DBN, BernoulliRBM, DBNClassifier, GaussianRBM
 from skebm.core import partition, tempering
-from skebm.core.gaussian import Gaussian
+from skebm.core.gaussian import SCALE_RATE, Gaussian
 from skebm.core.machine import (
     EVEN,
     ODD,
@@ -176,7 +176,8 @@ def test_gradients_are_those_of_the_exact_log_likelihood():
     before = scale.copy()
     trained = kind.trainable()
     trained.learn(z, field(params, [None, up[1]], 0), row_weights, 0.01)
-    assert_allclose(np.log(trained.scale / before) / 0.01, by_scale, rtol=1e-5)
+    steps = np.log(trained.scale / before) / (0.01 * SCALE_RATE)
+    assert_allclose(steps, by_scale, rtol=1e-5)
     assert_array_equal(scale, before)
 
 

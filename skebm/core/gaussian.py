@@ -11,6 +11,12 @@ from .units import PlainBorder, refuse_other_border
 # of a column with few different values would else go to 0, and the density to infinity.
 MOST_STEP, LEAST_SCALE = 0.1, 0.01
 
+# Learning rate of the scale, as a share of that of the weights. The smaller the scale,
+# the further apart are the modes of the machine, and the slower do chains mix: at the
+# full rate, scales shrink while weights and chains are still far from those that belong
+# to them, and the likelihood may be lost. At a thirtieth, scales lag behind.
+SCALE_RATE = 0.2
+
 
 class Gaussian(PlainBorder):
     """Real numbers: states of variance 1, of rows that are standardised at the border.
@@ -119,7 +125,8 @@ class Gaussian(PlainBorder):
         """
         xp = namespace(states)
         slope = row_weights @ (states * (states - back) - 1.0)
-        self.scale *= xp.exp(xp.clip(learning_rate * slope, -MOST_STEP, MOST_STEP))
+        step = SCALE_RATE * learning_rate * slope
+        self.scale *= xp.exp(xp.clip(step, -MOST_STEP, MOST_STEP))
         self.scale[...] = xp.where(self.scale > self.least, self.scale, self.least)
 
     @property
