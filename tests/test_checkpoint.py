@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -25,6 +26,7 @@ from skebm import (
     DBNClassifier,
     DBNRegressor,
     HistoryMonitor,
+    RatingRBM,
 )
 from skebm._checkpoint import Writer, write_checkpoint
 from tests.test_callbacks import dbm_of, digits, layers_of, rbm_of
@@ -52,6 +54,17 @@ def labels():
     return digits()[1]
 
 
+def ratings():
+    """Of 16 levels of grey, five, a third of them unknown; sparse."""
+    X, known = np.ceil(load_digits().data[:300] / 4), np.ones((300, 64), bool)
+    known[::2, 10:30] = known[1::3, 40:] = False
+    return sparse.csr_array((X[known], np.nonzero(known)), X.shape)
+
+
+def ratings_of(**params):
+    return RatingRBM(**{"n_components": 6, "n_iter": 4, "random_state": 0, **params})
+
+
 STOPPING = {"early_stopping": True, "n_iter_no_change": 2, "learning_rate": 1.0}
 FITS = {
     "rbm": (rbm_of(), digits()[0], None),
@@ -62,6 +75,13 @@ FITS = {
     "rbm, gaps, stopping": (rbm_of(**STOPPING), gaps(), None),
     "rbm, warm": (rbm_of(warm_start=True, momentum=0.5), digits()[0], None),
     "rbm, bits": (rbm_of(), digits()[0] > 0, None),
+    "ratings": (ratings_of(), ratings(), None),
+    "ratings, warm": (ratings_of(warm_start=True, momentum=0.0), ratings(), None),
+    "ratings, stopping": (
+        ratings_of(early_stopping=True, n_iter_no_change=1, learning_rate=0.5),
+        ratings().astype(np.float32),
+        None,
+    ),
     "dbm": (dbm_of(momentum=0.5), digits()[0], None),
     "dbm, pt": (dbm_of(algorithm="pt"), digits()[0], None),
     "dbm, stopping": (dbm_of(**STOPPING), digits()[0], None),
