@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ._fitting import Stage
 from ._machine_epochs import longer
-from .core import ratings
+from .core import rating_training
 
 
 class Run(NamedTuple):
@@ -14,10 +14,10 @@ class Run(NamedTuple):
     `best` is the state of the least `error` of held-out ratings so far.
     """
 
-    state: ratings.State
+    state: rating_training.State
     history: dict
     first: int
-    best: ratings.State | None = None
+    best: rating_training.State | None = None
     error: float = math.inf
     n_without_gain: int = 0
 
@@ -47,12 +47,16 @@ class RatingEpochs(Stage):
             self.run = run._replace(best=run.state, error=error)
 
     def _judged(self, state):
-        return ratings.error_of(state.params, self.values, self.data[0], self.held_out)
+        return rating_training.error_of(
+            state.params, self.values, self.data[0], self.held_out
+        )
 
     def advance(self, rate):
         """The run after one more epoch."""
         run = self.run
-        state, score = ratings.train_epoch(run.state, *self.data, rate, self.settings)
+        state, score = rating_training.train_epoch(
+            run.state, *self.data, rate, self.settings
+        )
         measured = {"pseudo_log_likelihood": score}
         run = run._replace(state=state)
         if self.held_out is not None:

@@ -145,7 +145,7 @@ def check_pairs(estimator, pairs, n_users):
         numbers = {name: number for number, name in enumerate(names)}
         unknown = [item for item in items if item not in numbers]
         if unknown:
-            raise ValueError(f"pairs names the column {unknown[0]!r}, which X lacks.")
+            raise ValueError(f"pairs names the column '{unknown[0]}', which X lacks.")
         items = [numbers[item] for item in items]
     bounds = (n_users, "rows"), (estimator.n_features_in_, "columns")
     return tuple(
