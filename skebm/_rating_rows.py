@@ -68,6 +68,21 @@ def from_dense(X):
     )
 
 
+def learned(X, sample_weight):
+    """Which entries are of rows that weigh something, (n_entries,)."""
+    return np.repeat(sample_weight > 0.0, np.diff(X.indptr))
+
+
+def refuse_unrated(estimator, X, sample_weight):
+    """Raise an error unless there is a rating to learn from."""
+    if not learned(X, sample_weight).any():
+        raise ValueError(
+            f"{type(estimator).__name__} found no rating in X: all entries of rows "
+            "with a positive weight are unknown. In a sparse matrix, store the "
+            "ratings; in a dense one, NaN stands for what is unknown."
+        )
+
+
 def find_ratings(estimator, X, sample_weight):
     """The ratings there are, sorted: those that are named, or that are in the rows."""
     name = type(estimator).__name__
@@ -78,13 +93,7 @@ def find_ratings(estimator, X, sample_weight):
                 f"ratings must be a list of numbers, got {estimator.ratings!r}."
             )
         return np.unique(ratings)
-    counts = np.repeat(sample_weight > 0.0, np.diff(X.indptr))
-    ratings = np.unique(X.data[counts].astype(np.float64))
-    if not ratings.size:
-        raise ValueError(
-            f"{name} found no rating in X: every entry of it is unknown. In a sparse "
-            "matrix, store the ratings; in a dense one, NaN stands for what is unknown."
-        )
+    ratings = np.unique(X.data[learned(X, sample_weight)].astype(np.float64))
     if ratings.size > MANY_RATINGS:
         warn(
             f"{name} expects values in a small set of ratings, such as 1 to 5, but X "
@@ -106,7 +115,7 @@ def encoded(estimator, X, ratings, dtype, sample_weight=None):
     codes = np.searchsorted(middle, values)
     far = np.abs(ratings[codes] - values) > ROUNDING * (1.0 + np.abs(values))
     if sample_weight is not None:
-        far &= np.repeat(sample_weight > 0.0, np.diff(X.indptr))
+        far &= learned(X, sample_weight)
     if far.any():
         report(estimator, X, ratings, int(np.argmax(far)), sample_weight is not None)
     return one_hot(X.indices, codes, X.indptr, X.shape[1], len(ratings), dtype)

@@ -15,7 +15,13 @@ from ._base import SCHEDULES, usual_batch_size
 from ._fitting import Fit, Trainable
 from ._rating_epochs import RatingEpochs, Run
 from ._rating_queries import RatingQueriesMixin
-from ._rating_rows import check_rated, encoded, find_ratings
+from ._rating_rows import (
+    check_rated,
+    encoded,
+    find_ratings,
+    learned,
+    refuse_unrated,
+)
 from ._resuming import Call
 from ._validation import check_weights
 from .core import optimise, rating_training
@@ -296,6 +302,7 @@ class RatingRBM(
         dtype = self.components_.dtype if going_on else float_dtype(X)
         check_weights(sample_weight, X, dtype)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        refuse_unrated(self, X, weights)
         if going_on:
             self._check_size()
         values = self.ratings_ if going_on else find_ratings(self, X, weights)
@@ -346,10 +353,11 @@ class RatingRBM(
         held_out, left = rating_training.hold_out(
             X, sample_weight, self.validation_fraction, n_ratings, seed
         )
-        if not len(held_out.codes) or not left.nnz:
+        n_out, n_left = len(held_out.codes), int(learned(left, sample_weight).sum())
+        if n_left == 0:
             raise ValueError(
-                f"early_stopping holds out {len(held_out.codes)} of the {X.nnz} known "
-                f"ratings, and leaves {left.nnz}: it takes at least one of either. Set "
+                f"early_stopping holds out {n_out} of the {n_out + n_left} ratings of "
+                "users of positive weight, and leaves none. Give more ratings, set "
                 f"validation_fraction (now {self.validation_fraction:g}) lower, or set "
                 "early_stopping=False."
             )

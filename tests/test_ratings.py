@@ -216,27 +216,27 @@ def test_the_start_has_the_shares_at_mean_hidden_units():
     assert not c.any()
 
 
-def test_steps_lead_uphill():
-    """To first order, the step gains what a positive definite matrix makes of it."""
+def test_a_step_is_the_gradient_of_centred_params_times_a_positive_definite_matrix():
+    """And less the penalties; all written out, and led back to the plain params."""
     params, X, weights = params_of(), rows_of(users_given(6, 20)), np.ones(20)
-    mean = np.array([0.3, 0.8])
+    mean, shares = np.array([0.3, 0.8]), np.ones((N_ITEMS, N_RATINGS))
     carry = rating_training.neighbours(N_RATINGS, np.float64)
-    assert np.linalg.eigvalsh(carry).min() > 0
-    gradient, _, before = rating_training.pseudo_gradient(params, X, weights)
-    plain = [x.copy() for group in gradient for x in group]
+    items = np.eye(N_ITEMS) + rating_training.SHARING / N_ITEMS
+    assert np.linalg.eigvalsh(np.kron(items, carry)).min() > 0
+    gradient, _, _ = rating_training.pseudo_gradient(params, X, weights)
+    (dW,), (db, dc) = (tuple(x.copy() for x in group) for group in gradient)
     step = rating_training.step_towards(
-        gradient, params, mean, np.zeros((N_ITEMS, N_RATINGS)), (0.0, 0.0), carry
+        gradient, params, mean, shares, (0.3, 0.2), carry
     )
-    steps = [x for group in step for x in group]
-    promised = sum(np.sum(g * s) for g, s in zip(plain, steps, strict=True))
-    assert promised > 0
-    size = 1e-6 / promised
-    moved = Params(
-        (params.weights[0] + size * steps[0],),
-        tuple(b + size * s for b, s in zip(params.biases, steps[1:], strict=True)),
-    )
-    _, _, after = rating_training.pseudo_gradient(moved, X, weights)
-    assert_allclose(after - before, 1e-6, rtol=1e-3)
+    W, b = ratings.by_item(params.weights[0], shares), params.biases[0]
+    # The params are W, d = b + W mean, and c; and d log p / d W holds d and c fixed.
+    centred = ratings.by_item(dW, db) - db[:, :, None] * mean
+    expected_W = np.einsum("im,kl,mlj->ikj", items, carry, centred)
+    expected_W -= 0.3 * (W - W.mean(axis=0))
+    expected_d = db @ carry - 0.2 * (b + W @ mean - shares)
+    assert_allclose(ratings.by_item(step.weights[0], db), expected_W)
+    assert_allclose(step.biases[0], expected_d - expected_W @ mean)
+    assert_allclose(step.biases[1], dc)
 
 
 def test_penalties_alone_lead_to_shared_weights_and_the_shares():
@@ -408,6 +408,14 @@ def test_what_is_no_rating_at_all():
         rbm_of().fit(np.full((4, 3), np.nan))
     with pytest.raises(ValueError, match="found no rating"):
         rbm_of().fit(sparse.csr_array((4, 3)))
+    with pytest.raises(ValueError, match="found no rating"):
+        rbm_of(ratings=[1, 2]).fit(sparse.csr_array((4, 3)))
+    X = made()
+    nothing, weights = np.full_like(X, np.nan), np.zeros(150)
+    weights[0], X[0] = 1.0, np.nan
+    for rows, weight in ((nothing, None), (X, weights)):
+        with pytest.raises(ValueError, match="found no rating"):
+            rbm_of().fit(made()).partial_fit(rows, sample_weight=weight)
     with pytest.raises(ValueError, match="infinity"):
         rbm_of().fit([[1.0, np.inf]])
     with pytest.warns(UserWarning, match="small set of ratings.*600 different"):
@@ -623,7 +631,7 @@ def test_early_stopping_keeps_the_best_epoch(capsys):
     best = int(np.argmin(long.history_["validation_rmse"])) + 1
     short.set_params(n_iter=best).fit(X)
     assert_array_equal(long.components_, short.components_)
-    with pytest.raises(ValueError, match="holds out 1 of the 1 known"):
+    with pytest.raises(ValueError, match="holds out 1 of the 1 ratings"):
         rbm_of(early_stopping=True).fit([[1.0, np.nan]])
 
 
