@@ -5,6 +5,7 @@ from numbers import Integral
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +21,7 @@ from .core.streams import Purpose, stream
 CHAINS_AT_ONCE = 256
 
 
-class RatingQueriesMixin:
+class RatingQueriesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Features, expected ratings, scores and samples."""
 
     def _params(self, dtype=None):
@@ -82,7 +83,7 @@ class RatingQueriesMixin:
         return self._distributions(X, pairs, "predict", lambda p: p @ self.ratings_)
 
     def predict_proba(self, X, pairs=None):
-        """Probabilities of the ratings of items, given what their users have rated.
+        """Predict the probabilities of ratings, given what their users have rated.
 
         Parameters
         ----------

@@ -3,11 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import (
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
@@ -29,12 +25,7 @@ from .core.machine import Params
 from .core.rows import float_dtype
 
 
-class RatingRBM(
-    RatingQueriesMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    Trainable,
-):
+class RatingRBM(RatingQueriesMixin, Trainable):
     """Restricted Boltzmann machine for ratings, most of which are unknown.
 
     Rows of X are users and columns are items. Hidden units see only what a user has
