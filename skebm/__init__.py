@@ -8,6 +8,7 @@ from .dbn import DBN
 from .gaussian import GaussianRBM
 from .imputer import BoltzmannImputer
 from .mixed import MixedRBM
+from .ratings import RatingRBM
 from .rbm import BernoulliRBM
 from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
 
@@ -26,5 +27,6 @@ __all__ = [
     "GaussianRBM",
     "HistoryMonitor",
     "MixedRBM",
+    "RatingRBM",
     "__version__",
 ]

@@ -18,6 +18,7 @@ from skebm import (
     DBNRegressor,
     GaussianRBM,
     MixedRBM,
+    RatingRBM,
 )
 
 ESTIMATORS = [
@@ -26,6 +27,7 @@ ESTIMATORS = [
     CategoricalRBM(n_components=8, n_iter=3),
     MixedRBM(n_components=8, n_iter=3),
     BoltzmannImputer(MixedRBM(n_components=8, n_iter=3)),
+    RatingRBM(n_components=8, n_iter=3),
     DBN((8, 4), rbm=BernoulliRBM(n_iter=3)),
     DBM((8, 4), rbm=BernoulliRBM(n_iter=3), n_iter=3),
     DBNClassifier((32, 16), rbm=BernoulliRBM(n_iter=3)),

@@ -177,11 +177,19 @@ def minibatches(X, sample_weight, order, batch_size):
     weights = sample_weight * (n_batches / total(sample_weight))
     if order is not None:
         weights = namespace(weights).take(weights, order)
+    plain = batch_rows(n_rows, batch_size)
+    for part, rows in zip(plain, batch_rows(n_rows, batch_size, order), strict=True):
+        yield take_rows(X, rows, weights.dtype), weights[part]
+
+
+def batch_rows(n_rows, batch_size, order=None):
+    """Which rows are in each batch: slices, or parts of their order."""
+    n_batches = -(-n_rows // batch_size)
     for first, last in pairwise(
         n_rows * batch // n_batches for batch in range(n_batches + 1)
     ):
-        rows = slice(first, last) if order is None else order[first:last]
-        yield take_rows(X, rows, weights.dtype), weights[first:last]
+        rows = slice(first, last)
+        yield rows if order is None else order[rows]
 
 
 def most_in_columns(X):
