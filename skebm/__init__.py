@@ -5,6 +5,7 @@ from ._checkpoint import Checkpoint
 from .dbm import DBM
 from .dbn import DBN
 from .gaussian import GaussianRBM
+from .multinomial import MultinomialRBM
 from .rbm import BernoulliRBM
 from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
 
@@ -20,5 +21,6 @@ __all__ = [
     "DBNRegressor",
     "GaussianRBM",
     "HistoryMonitor",
+    "MultinomialRBM",
     "__version__",
 ]

@@ -11,7 +11,9 @@ At the border, `check` says what is wrong with rows, `encode` makes states of th
 gets back. A log-density of states is one of rows where `log_jacobian` is added. `ask`
 is what rows should be, in words. What a border has to know of rows, such as their
 scale, is `fitted` to them, `saved` and `restored`; what training improves of that is
-`trainable`, by `learn`. :class:`PlainBorder` is for kinds whose rows are states.
+`trainable`, by `learn`. Where a row has a total that stays as it is, as a document has
+a number of words, `alike` gives the kind for the totals that states have.
+:class:`PlainBorder` is for kinds whose rows are states.
 
 Not every kind has states that can be enumerated, `n_states` and `states`, or just two
 `alternatives`, a low value and a high one, or means that are `logistic`, as a network
@@ -134,6 +136,10 @@ class PlainBorder:
     def single(self, states):
         """What each copy has, where states are sums of several."""
         return states
+
+    def alike(self, states):
+        """The kind for states of the same totals as these, or for any, where None."""
+        return self
 
     def n_units(self, n_columns):
         """How many units rows of so many columns are encoded by."""
@@ -307,6 +313,10 @@ class Tied:
     def single(self, states):
         """What each copy has, on average."""
         return states / self.n_copies
+
+    def alike(self, states):
+        """Itself: there are sums of units that need no totals."""
+        return self
 
     def mean(self, a):
         """E[x | a], elementwise."""
