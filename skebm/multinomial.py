@@ -32,7 +32,7 @@ class MultinomialRBM(DocumentsMixin, BaseRBM):
     ----------
     n_components : int, default=256
         Number of hidden units.
-    learning_rate : float, default=0.3
+    learning_rate : float, default=0.1
         Step size, in the first epoch if there is a schedule.
     batch_size : int or "auto", default="auto"
         Most rows per minibatch. The rows are divided into batches of nearly equal size.
@@ -119,8 +119,8 @@ class MultinomialRBM(DocumentsMixin, BaseRBM):
         whose probability hardly varies; "chain_error", the root mean square difference
         between the words' frequencies in chains and data; and "gradient_norm", the norm
         of the mean gradient. With `early_stopping`, also "validation_log_likelihood",
-        the mean of the rows held out, and "free_energy_gap", by how much their mean free
-        energy is above that of as many rows of the fit: where it grows, the model
+        the mean of the rows held out, and "free_energy_gap", by how much their mean
+        free energy is above that of as many rows of the fit: where it grows, the model
         overfits. NaN stands for epochs in which a quantity was not measured.
     n_features_in_ : int
         Number of features seen in fit.
@@ -177,7 +177,7 @@ class MultinomialRBM(DocumentsMixin, BaseRBM):
         self,
         n_components=256,
         *,
-        learning_rate=0.3,
+        learning_rate=0.1,
         batch_size="auto",
         n_iter=10,
         n_gibbs_steps=1,

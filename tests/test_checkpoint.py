@@ -25,6 +25,7 @@ from skebm import (
     DBNClassifier,
     DBNRegressor,
     HistoryMonitor,
+    MultinomialRBM,
 )
 from skebm._checkpoint import Writer, write_checkpoint
 from tests.test_callbacks import dbm_of, digits, layers_of, rbm_of
@@ -36,6 +37,10 @@ def gaps():
     X, _ = digits()
     X[::2, 10:30] = np.nan
     return X
+
+
+def counts():
+    return np.round(digits()[0] * 4)
 
 
 def stack_of(**params):
@@ -61,6 +66,12 @@ FITS = {
     "rbm, gaps": (rbm_of(momentum=0.5), gaps(), None),
     "rbm, gaps, stopping": (rbm_of(**STOPPING), gaps(), None),
     "rbm, warm": (rbm_of(warm_start=True, momentum=0.5), digits()[0], None),
+    "counts": (MultinomialRBM(8, n_iter=4, random_state=0), counts(), None),
+    "counts, stopping": (
+        MultinomialRBM(8, n_iter=6, random_state=0, **STOPPING),
+        counts(),
+        None,
+    ),
     "rbm, bits": (rbm_of(), digits()[0] > 0, None),
     "dbm": (dbm_of(momentum=0.5), digits()[0], None),
     "dbm, pt": (dbm_of(algorithm="pt"), digits()[0], None),

@@ -15,11 +15,13 @@ from skebm import (
     DBNClassifier,
     DBNRegressor,
     GaussianRBM,
+    MultinomialRBM,
 )
 
 ESTIMATORS = [
     BernoulliRBM(n_components=8, n_iter=3),
     GaussianRBM(n_components=8, n_iter=3),
+    MultinomialRBM(n_components=8, n_iter=3),
     DBN((8, 4), rbm=BernoulliRBM(n_iter=3)),
     DBM((8, 4), rbm=BernoulliRBM(n_iter=3), n_iter=3),
     DBNClassifier((32, 16), rbm=BernoulliRBM(n_iter=3)),

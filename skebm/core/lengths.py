@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import namespace, to_numpy, zeros
+from .backend import device_of, like, namespace, to_numpy, zeros
 from .machine import ODD, field, free_energy, inputs, resample
 from .multinomial import log_sum_exp
 from .partition import (
@@ -32,12 +32,16 @@ from .partition import (
     smaller_side,
     states_of,
 )
-from .rows import by_blocks
+from .rows import by_blocks, take_rows
 from .sampling import alternate, clamp, independent_layers
+from .tempering import exchanged
 from .units import log_partition_change
 
 # The spacing of the stages grows with the length and so many words.
 FIRST_WORDS = 5.0
+
+# Lengths at which there are chains that lead to samples of the longest documents.
+N_RUNGS = 25
 
 
 def exactly(value):
@@ -236,11 +240,30 @@ def log_p_of_words(machine, both):
 
 
 def settled(machine, hidden, longest, n_runs, n_steps, stream):
-    """Hidden units of `n_runs` documents of this length, Gibbs steps on from others."""
-    units = (machine.units[0].of_length(longest), *machine.units[1:])
-    machine = machine._replace(units=units)
-    layers = alternate(machine, [None, cycle_rows(hidden, n_runs)], n_steps, stream)
-    return resample(machine, layers, ODD, stream)[ODD]
+    """Hidden units of `n_runs` documents of this length, Gibbs steps on from others.
+
+    They come from chains at several lengths, which change places: long documents rarely
+    go from one topic to another, and short ones carry this up. Of the longest, the
+    states after the first quarter of the steps are taken, evenly spread.
+    """
+    ladder = np.unique(np.ceil(spaced(longest, N_RUNGS)[1:]))
+    n_rows = len(ladder) * max(2, n_runs // len(ladder))
+    hidden, taken = cycle_rows(hidden, n_rows), []
+    column = like(ladder, hidden)[:, None]
+    n_each = n_rows // len(ladder)
+    kind = machine.units[0].of_length(namespace(hidden).repeat(column, n_each, axis=0))
+    machine = machine._replace(units=(kind, *machine.units[1:]))
+    for step in range(n_steps):
+        layers = alternate(machine, [None, hidden], 1, stream)
+        hidden = resample(machine, layers, ODD, stream)[ODD]
+        order = exchanged(Words(machine, hidden).potential, column, stream)
+        hidden = namespace(hidden).take(hidden, order, axis=0)
+        if step >= n_steps // 4:
+            taken.append(hidden[n_rows - n_each :, ...])
+    rows = namespace(hidden).concat(taken)
+    spread = np.linspace(0, rows.shape[0] - 1, n_runs).astype(int)
+    numbers = namespace(hidden).asarray(spread, device=device_of(hidden))
+    return take_rows(rows, numbers, rows.dtype)
 
 
 def sample_documents(machine, start, lengths, n_steps, stream, known=None):

@@ -1,9 +1,11 @@
 """Word counts: the replicated softmax [Salakhutdinov & Hinton 2009]."""
 
+import math
+
 from scipy.special import gammaln
 
-from .backend import bincount, device_of, like, namespace, to_numpy
-from .rows import column_means, value_range
+from .backend import bincount, device_of, like, namespace, to_numpy, zeros
+from .rows import TINY, column_means, value_range
 from .units import PlainBorder, x_log_x
 
 # By how much of itself rounding may move the sum of the means of a document.
@@ -80,9 +82,9 @@ class Multinomial(PlainBorder):
         is_whole = xp.abs(words - near) <= ROUNDING * (1.0 + near)
         words = xp.where(is_whole, near, xp.ceil(words))
         counts = xp.astype(drawn_words(mean, words, stream), mean.dtype)
-        weight = xp.where(is_whole, xp.ones_like(words), lengths / (words + 1e-30))
+        weight = xp.where(is_whole, xp.ones_like(words), lengths / (words + TINY))
         # Where training diverged, it has to be seen.
-        weight = xp.where(xp.isfinite(lengths), weight, lengths)
+        weight = xp.where(xp.isfinite(lengths), weight, zeros(1, mean) + math.nan)
         counts *= weight[:, None]
         return counts
 
