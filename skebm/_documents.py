@@ -18,6 +18,7 @@ from ._queries import is_wide, width
 from ._validation import check_states
 from ._warnings import warn
 from .core import lengths, partition
+from .core.algorithms import EvenDivergence
 from .core.backend import like, namespace, to_numpy
 from .core.missing import observed_in
 from .core.rows import Beside, by_blocks, float_dtype
@@ -35,7 +36,19 @@ class DocumentsMixin:
     """Scores by length, perplexities, words: for machines of word counts."""
 
     # An entry that is not known would leave the length of the document open.
-    _takes_missing = False
+    _takes_missing = _fills_missing = False
+
+    def _settings(self, seed, n_rows, new):
+        settings = super()._settings(seed, n_rows, new)
+        return settings._replace(algorithm=EvenDivergence(self.n_gibbs_steps))
+
+    def _n_chains(self, n_rows):
+        """As many as there are rows in a batch, or in a full one, if there is but one.
+
+        Then weights count exactly as repetitions, however many rows there are.
+        """
+        size = self._n_batch_rows(n_rows)
+        return size if n_rows <= size else -(-n_rows // -(-n_rows // size))
 
     @available_if(lambda self: False)
     def impute(self, X):

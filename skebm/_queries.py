@@ -452,6 +452,6 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
     def _machine_for(self, X, method, missing=False):
         """Checked rows as visible states, and the machine in their dtype."""
         check_is_fitted(self)
-        kind, missing = self._visible_kind(), missing and self._takes_missing
+        kind, missing = self._visible_kind(), missing and self._fills_missing
         X = check_rows(self, X, method=method, kind=kind, missing=missing)
         return Encoded(X, kind), self._machine(float_dtype(X))

@@ -507,7 +507,7 @@ class DBN(
         """
         check_is_fitted(self)
         kind = None if by_top else self._visible_kind()
-        missing = missing and self.rbms_[0]._takes_missing
+        missing = missing and self.rbms_[0]._fills_missing
         X = check_rows(self, X, method=method, kind=kind, missing=missing)
         return X, self._stack(float_dtype(X))
 

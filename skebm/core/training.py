@@ -276,6 +276,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
             completed.append(visible.decode(rows))
         if settings.sample_inputs:
             rows = units[0].sample_input(rows, input_stream)
+        rows, weights = algorithm.batch(rows, weights, chains, input_stream)
         phases = algorithm.phases(
             machine, rows, weights, chains, chain_stream, settings.inference
         )
