@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_consistent_length,
@@ -50,9 +49,13 @@ class DocumentsMixin:
         size = self._n_batch_rows(n_rows)
         return size if n_rows <= size else -(-n_rows // -(-n_rows // size))
 
-    @available_if(lambda self: False)
-    def impute(self, X):
-        """Not for documents: without an entry, their length is not known."""
+    @property
+    def impute(self):
+        """Not there: without all entries, the length of a document is not known."""
+        raise AttributeError(
+            f"{type(self).__name__} has no impute: a document of which a count is "
+            "missing has no known length. Use sample with given, or word_distribution."
+        )
 
     @validate_params(
         {
@@ -211,7 +214,7 @@ class DocumentsMixin:
         return [found for name, found in known.items() if name.startswith(start)]
 
     def perplexity(self, X, given=None):
-        """Perplexity of the words: how many equally likely ones they are as hard as.
+        """Compute the perplexity: how many equally likely ones they are as hard as.
 
         It is exp(-L / n), where n is the number of all words of X, and L their
         log-likelihood: of the words of a document in an order, as other topic models
@@ -255,7 +258,7 @@ default=None
         return float(np.exp(-total / n_words))
 
     def word_distribution(self, X):
-        """Probabilities of the next word of each document.
+        """Compute the probabilities of the next word of each document.
 
         They are exact, for documents of one word more than there are.
 
@@ -277,7 +280,7 @@ default=None
         return by_blocks(next_word, X, float_dtype(X))
 
     def top_words(self, n_words=10, feature_names=None):
-        """Words that each hidden unit stands for: those of the largest weights.
+        """Find the words that each hidden unit stands for: of the largest weights.
 
         The mean weight of a word over all hidden units is taken off first: it says how
         frequent the word is, whatever the topic.

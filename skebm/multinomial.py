@@ -33,7 +33,9 @@ class MultinomialRBM(DocumentsMixin, BaseRBM):
     n_components : int, default=256
         Number of hidden units.
     learning_rate : float, default=0.1
-        Step size, in the first epoch if there is a schedule.
+        Step size, in the first epoch if there is a schedule. It is for documents of up
+        to 100 words, on average: for longer ones it is divided by their mean length in
+        hundreds, as each word adds to the gradient.
     batch_size : int or "auto", default="auto"
         Most rows per minibatch. The rows are divided into batches of nearly equal size.
         "auto" is a 500th of the rows, but at least 20 and at most 100; up to 40 rows
@@ -154,7 +156,7 @@ class MultinomialRBM(DocumentsMixin, BaseRBM):
     >>> texts = ["cat dog cat", "dog cat", "stock bond", "bond stock stock"] * 20
     >>> words = CountVectorizer().fit(texts)
     >>> X = words.transform(texts)
-    >>> rbm = MultinomialRBM(2, n_iter=50, random_state=0).fit(X)
+    >>> rbm = MultinomialRBM(2, n_iter=300, random_state=0).fit(X)
     >>> rbm.perplexity(X) < 3
     True
     >>> rbm.top_words(2, words.get_feature_names_out()).shape
@@ -224,7 +226,7 @@ class MultinomialRBM(DocumentsMixin, BaseRBM):
 
     @property
     def n_words_(self):
-        """Number of words of documents where nothing else is said."""
+        """Mean number of words in the first fit."""
         check_is_fitted(self)
         return self._border["usual"]
 

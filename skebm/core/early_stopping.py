@@ -53,10 +53,10 @@ class Progress(NamedTuple):
     due: int = 0
 
 
-def mean_log_z(progress, state, settings, held_out):
-    """Mean log Z of the rows held out, its standard error, and the progress after that.
+def annealed_log_z(progress, state, settings, held_out=None):
+    """log Z of the state's machine, its standard error, and the progress after that.
 
-    It is the same for all rows, but where they are documents, of several lengths. The
+    Where rows are documents, it is the mean over the lengths of those held out. The
     chains are not those of the training, which lag behind the parameters.
     """
     machine, mean = state.machine, state.means[0]
@@ -118,7 +118,7 @@ class EarlyStopping(NamedTuple):
 
     def judge(self, progress, state):
         """Progress with the state counted in, and numbers for the history."""
-        log_z, error, progress = mean_log_z(
+        log_z, error, progress = annealed_log_z(
             progress, state, self.settings, self.held_out
         )
         machine = state.machine

@@ -11,6 +11,9 @@ from .units import PlainBorder, x_log_x
 # By how much of itself rounding may move the sum of the means of a document.
 ROUNDING = 1e-4
 
+# Number of words in a document up to which the learning rate is what was asked for.
+USUAL_WORDS = 100.0
+
 
 class Multinomial(PlainBorder):
     """Counts of the words of a document, of a length that is given.
@@ -26,6 +29,14 @@ class Multinomial(PlainBorder):
     def __init__(self, usual=1.0, lengths=None):
         self.usual = usual
         self.lengths = usual if lengths is None else lengths
+
+    @property
+    def step_scale(self):
+        """What learning rates are multiplied by: less where documents are long.
+
+        Each word adds to the gradient.
+        """
+        return min(1.0, USUAL_WORDS / self.usual)
 
     def alike(self, states):
         """The kind for documents as long as these."""

@@ -257,6 +257,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
     chains, means, epoch = state.chains, state.means, state.epoch
     no_offsets = tuple(zeros(m.shape, m) for m in means)
     visible, optimiser = state.units[0].trainable(), settings.optimiser
+    learning_rate = learning_rate * visible.step_scale
     units, learn = (visible, *state.units[1:]), visible.learn
     machine, array = Machine(units, params), params.biases[0]
 

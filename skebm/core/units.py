@@ -12,7 +12,8 @@ gets back. A log-density of states is one of rows where `log_jacobian` is added.
 is what rows should be, in words. What a border has to know of rows, such as their
 scale, is `fitted` to them, `saved` and `restored`; what training improves of that is
 `trainable`, by `learn`. Where a row has a total that stays as it is, as a document has
-a number of words, `alike` gives the kind for the totals that states have.
+a number of words, `alike` gives the kind for the totals that states have. Learning
+rates are multiplied by `step_scale`.
 :class:`PlainBorder` is for kinds whose rows are states.
 
 Not every kind has states that can be enumerated, `n_states` and `states`, or just two
@@ -114,6 +115,7 @@ class PlainBorder:
     """Rows that are states, with nothing to learn about how they are encoded."""
 
     log_jacobian = 0.0
+    step_scale = 1.0
     ask = "has values that its units can have"
     learn = None
 
@@ -292,7 +294,7 @@ class Tied:
         return self.kind.ask
 
     # What there is to learn of the border is learnt of the units one by one.
-    learn = None
+    learn, step_scale = None, 1.0
 
     def fitted(self, X, sample_weight):
         """The kind as it is for these rows."""
