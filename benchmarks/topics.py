@@ -47,7 +47,7 @@ BEST_LDA = {
     "topic_word_prior": 0.5,
 }
 RBM = [{"n_iter": n} for n in (10, 20, 50)]
-BEST_RBM = {"n_iter": 50}
+BEST_RBM = {"n_iter": 20}
 
 
 def documents(*names):
@@ -114,8 +114,8 @@ def main():
     if "--choose" in sys.argv:
         choose(X)
         return
-    _, lda = report(LatentDirichletAllocation, BEST_LDA, X, first, second)
     rbm, own = report(MultinomialRBM, BEST_RBM, X, first, second)
+    _, lda = report(LatentDirichletAllocation, BEST_LDA, X, first, second)
     print(f"{1 - own / lda:.1%} lower")
     for words in rbm.top_words(8, vocabulary):
         print("  ", *words)

@@ -2,9 +2,9 @@
 Topics of word counts
 =====================
 
-The documents are what scikit-learn says of itself: the docstrings of all estimators and
-functions. A replicated softmax, which is a restricted Boltzmann machine for word counts,
-and latent Dirichlet allocation learn topics from four fifths of them. Then half of the
+The documents are what scikit-learn says of itself: the docstrings of all estimators
+and functions. A replicated softmax, a restricted Boltzmann machine for word counts, and
+latent Dirichlet allocation learn topics from four fifths of them. Then half of the
 words of each other document are given, and the models predict the words of the other
 half. The Boltzmann machine has the lower perplexity: its topics multiply each other's
 probabilities, and do not share the words among them.
