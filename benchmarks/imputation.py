@@ -6,9 +6,10 @@ Names are those of DATA; without any, all of them. Of each table some columns of
 are binned into categories, and a share of all entries is taken away at random. Each
 imputer fills them: the error is the root mean square of the numbers, each column in
 units of its standard deviation, and the accuracy that of the categories. scikit-learn's
-imputers get numbers standardised and categories one-hot, and the largest of these
-columns counts; the one of skebm gets the data frame. There is a line for each, with
-means over the seeds, which choose the gaps, and their standard errors.
+imputers get numbers standardised and categories one-hot, of which the largest column
+counts; or, "in order", the numbers of the bins, which say more than the categories do.
+The one of skebm gets the data frame. There is a line for each, with means over the
+seeds, which choose the gaps, and their standard errors.
 """
 
 import sys
@@ -36,6 +37,9 @@ IMPUTERS = {
     "mean and mode": lambda seed: SimpleImputer(),
     "KNNImputer": lambda seed: KNNImputer(),
     "IterativeImputer": lambda seed: IterativeImputer(max_iter=30, random_state=seed),
+    "IterativeImputer, in order": lambda seed: IterativeImputer(
+        max_iter=30, random_state=seed
+    ),
 }
 
 
@@ -43,27 +47,35 @@ def table(name):
     """A data frame, some of whose columns are categories."""
     load, binned = DATA[name]
     frame = load(as_frame=True).data
-    names = list("ABCDEFGH"[:N_BINS])
+    names = list("ABCD")
     return frame.assign(
         **{c: pd.qcut(frame[c], N_BINS, labels=names).astype(str) for c in binned}
     )
 
 
-def as_numbers(gaps):
-    """Numbers standardised, and a column for each category, with NaN for gaps."""
+def as_numbers(gaps, in_order):
+    """Numbers standardised, and a column for each category, with NaN for gaps.
+
+    Or one with the numbers of the categories, if these are taken `in_order`.
+    """
     parts = []
     for name, column in gaps.items():
         if column.dtype.kind == "f":
             parts.append(((column - column.mean()) / column.std()).to_frame())
+            continue
+        if in_order:
+            parts.append(
+                column.map({"A": 0.0, "B": 1.0, "C": 2.0, "D": 3.0}).to_frame()
+            )
             continue
         one_hot = pd.get_dummies(column, prefix=name, dtype=float)
         parts.append(one_hot.mask(column.isna()))
     return parts
 
 
-def filled_by(imputer, gaps):
+def filled_by(imputer, gaps, in_order):
     """The table that an imputer of scikit-learn makes of one with gaps."""
-    parts = as_numbers(gaps)
+    parts = as_numbers(gaps, in_order)
     found = imputer.fit_transform(pd.concat(parts, axis=1).to_numpy())
     columns, first = {}, 0
     for (name, column), part in zip(gaps.items(), parts, strict=True):
@@ -71,6 +83,9 @@ def filled_by(imputer, gaps):
         first += part.shape[1]
         if column.dtype.kind == "f":
             columns[name] = values[:, 0] * column.std() + column.mean()
+        elif in_order:
+            numbers = np.clip(np.rint(values[:, 0]), 0, N_BINS - 1).astype(int)
+            columns[name] = np.array(list("ABCD"))[numbers]
         else:
             names = [c.removeprefix(f"{name}_") for c in part.columns]
             columns[name] = np.array(names)[values.argmax(axis=1)]
@@ -99,7 +114,7 @@ def compared(name, n_seeds, share):
         gaps = frame.mask(missing)
         for label, make in IMPUTERS.items():
             begin = time.perf_counter()
-            filled = filled_by(make(seed), gaps)
+            filled = filled_by(make(seed), gaps, label.endswith("order"))
             seconds = time.perf_counter() - begin
             row = (*judged(filled, frame, missing), seconds)
             found.setdefault(label, []).append(row)
@@ -112,7 +127,7 @@ def compared(name, n_seeds, share):
         mean, spread = np.mean(rows, axis=0), np.std(rows, axis=0)
         error = spread / np.sqrt(max(1, n_seeds - 1))
         print(
-            f"{name:10} {label:18} RMSE {mean[0]:.4f} +- {error[0]:.4f}   "
+            f"{name:10} {label:26} RMSE {mean[0]:.4f} +- {error[0]:.4f}   "
             f"accuracy {mean[1]:.4f} +- {error[1]:.4f}   {mean[2]:6.1f} s",
             flush=True,
         )

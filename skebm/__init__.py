@@ -8,6 +8,7 @@ from .dbn import DBN
 from .gaussian import GaussianRBM
 from .imputer import BoltzmannImputer
 from .mixed import MixedRBM
+from .multinomial import MultinomialRBM
 from .ratings import RatingRBM
 from .rbm import BernoulliRBM
 from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
@@ -27,6 +28,7 @@ __all__ = [
     "GaussianRBM",
     "HistoryMonitor",
     "MixedRBM",
+    "MultinomialRBM",
     "RatingRBM",
     "__version__",
 ]

@@ -17,6 +17,9 @@ class MachineMixin:
     # Whether entries of the rows of a fit may be missing.
     _takes_missing = True
 
+    # Whether those of queries may be, where a query can do without them.
+    _fills_missing = True
+
     # Kinds of units in the place of the estimator's own, where it is a part of a fit:
     # those of tied copies, in the pretraining of a deep machine.
     _kinds_given = None

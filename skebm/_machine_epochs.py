@@ -67,7 +67,7 @@ class MachineEpochs(Stage):
         )
         n_steps = -(-X.shape[0] // settings.batch_size)
         measured["gradient_norm"] = monitor.mean_gradient_norm(
-            before, state.params, n_steps * rate
+            before, state.params, n_steps * rate * state.units[0].step_scale
         )
         return measured
 

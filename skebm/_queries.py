@@ -303,10 +303,13 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         value = by_blocks(
             lambda v: visible_free_energy(machine, v, FINE), X, float_dtype(X)
         )
-        return -value - self._log_z() + machine.units[0].log_jacobian
+        return -value - self._log_z(X) + machine.units[0].log_jacobian
 
-    def _log_z(self):
-        """The best value of log Z that is known, or else the default one."""
+    def _log_z(self, X):
+        """The best value of log Z that is known, or else the default one.
+
+        Where it depends on the rows `X`, there is one for each.
+        """
         _, known = self._known_log_partitions()
         best = min(known.values(), key=width, default=None)
         return (self.log_partition() if best is None else best).value
@@ -393,16 +396,8 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
             )
         if method == "exact" or (method == "auto" and few):
             return self._kept("exact", partial(partition.exact, machine))[0]
-        steps = partition.ANNEALING_STEPS * steps_of_work(1, n_runs)
-        taken = FIRST_BETAS if n_betas == "auto" else n_betas
-        result, new = self._annealed(machine, taken, n_runs)
-        work = steps * taken
-        while n_betas == "auto" and is_wide(result):
-            work += steps * GROWTH * taken
-            if GROWTH * taken > MOST_BETAS or work > self._training["work"]:
-                break
-            taken *= GROWTH
-            result, new = self._annealed(machine, taken, n_runs)
+        annealed = partial(self._annealed, machine, n_runs)
+        result, new, taken = self._grown(annealed, n_betas, n_runs, is_wide)
         if new and is_wide(result):
             warn(
                 f"log Z is uncertain: it lies between {result.lower:.2f} and "
@@ -414,7 +409,25 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
             )
         return result
 
-    def _annealed(self, machine, n_betas, n_runs):
+    def _grown(self, annealed, n_betas, n_runs, is_wide):
+        """What annealing finds with so many temperatures, or as many as it takes.
+
+        The latter while the fit took longer. Also whether that was not known before,
+        and the number of temperatures.
+        """
+        steps = partition.ANNEALING_STEPS * steps_of_work(1, n_runs)
+        taken = FIRST_BETAS if n_betas == "auto" else n_betas
+        result, new = annealed(taken)
+        work = steps * taken
+        while n_betas == "auto" and is_wide(result):
+            work += steps * GROWTH * taken
+            if GROWTH * taken > MOST_BETAS or work > self._training["work"]:
+                break
+            taken *= GROWTH
+            result, new = annealed(taken)
+        return result, new, taken
+
+    def _annealed(self, machine, n_runs, n_betas):
         """log Z by annealing, and whether it was not known before."""
         name = f"{n_betas} temperatures, {n_runs} runs"
         return self._kept(name, partial(self._anneal, machine, n_betas, n_runs))
@@ -446,6 +459,6 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
     def _machine_for(self, X, method, missing=False):
         """Checked rows as visible states, and the machine in their dtype."""
         check_is_fitted(self)
-        kind = self._visible_kind()
+        kind, missing = self._visible_kind(), missing and self._fills_missing
         X = check_rows(self, X, method=method, kind=kind, missing=missing)
         return Encoded(X, kind), self._machine(float_dtype(X))

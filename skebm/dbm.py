@@ -468,7 +468,14 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         return namespace(array).concat(parts)
 
     def _units(self, n_layers, reader=None):
-        visible, hidden = lowest(self.rbm)._units(2, reader)
+        machine = lowest(self.rbm)
+        visible, hidden = machine._units(2, reader)
+        if visible.has_totals:
+            raise ValueError(
+                f"The visible units of a DBM cannot be those of {machine}: its chains "
+                "go on from batch to batch, and do not keep the lengths of documents. "
+                "A DBN, or a DBNClassifier, takes such a machine as its lowest one."
+            )
         return visible, *(hidden,) * (n_layers - 1)
 
     def _new_reader(self, X):

@@ -488,7 +488,7 @@ class DBN(
         value = by_blocks(
             lambda v: belief.bound(stack, v, numbers), Encoded(X, kind), float_dtype(X)
         )
-        return value - self.rbms_[-1]._log_z() + kind.log_jacobian
+        return value - self.rbms_[-1]._log_z(X) + kind.log_jacobian
 
     def log_partition(self, method="auto", **options):
         """Logarithm of the partition function Z of the top machine, in nats.
@@ -522,6 +522,7 @@ class DBN(
         """
         check_is_fitted(self)
         kind = None if by_top else self._visible_kind()
+        missing = missing and self.rbms_[0]._fills_missing
         X = check_rows(self, X, method=method, kind=kind, missing=missing)
         return X, self._stack(float_dtype(X))
 

@@ -51,7 +51,7 @@ class MixedRBM(BaseRBM):
         are one batch.
     n_iter : int, default=10
         Number of passes over the rows.
-    algorithm : {"cd", "pcd", "pt"}, default="pcd"
+    algorithm : {"cd", "pcd", "pt"}, default="pt"
         How the model's side of the gradient is estimated: "cd" is contrastive
         divergence [1]_, with chains that start anew at the rows of each batch; "pcd" is
         persistent contrastive divergence [2]_, also known as stochastic maximum
@@ -208,7 +208,7 @@ class MixedRBM(BaseRBM):
         learning_rate=0.01,
         batch_size="auto",
         n_iter=10,
-        algorithm="pcd",
+        algorithm="pt",
         n_gibbs_steps=1,
         n_chains=None,
         momentum=0.0,

@@ -30,6 +30,7 @@ from skebm import (
     GaussianRBM,
     HistoryMonitor,
     MixedRBM,
+    MultinomialRBM,
     RatingRBM,
 )
 from skebm._checkpoint import Writer, write_checkpoint
@@ -42,6 +43,10 @@ def gaps():
     X, _ = digits()
     X[::2, 10:30] = np.nan
     return X
+
+
+def counts():
+    return np.round(digits()[0] * 4)
 
 
 def stack_of(**params):
@@ -91,6 +96,12 @@ FITS = {
     "rbm, gaps": (rbm_of(momentum=0.5), gaps(), None),
     "rbm, gaps, stopping": (rbm_of(**STOPPING), gaps(), None),
     "rbm, warm": (rbm_of(warm_start=True, momentum=0.5), digits()[0], None),
+    "counts": (MultinomialRBM(8, n_iter=4, random_state=0), counts(), None),
+    "counts, stopping": (
+        MultinomialRBM(8, n_iter=6, random_state=0, **STOPPING),
+        counts(),
+        None,
+    ),
     "rbm, bits": (rbm_of(), digits()[0] > 0, None),
     "real values": (
         GaussianRBM(6, random_state=0, n_iter=4, momentum=0.5),

@@ -18,6 +18,7 @@ from skebm import (
     DBNRegressor,
     GaussianRBM,
     MixedRBM,
+    MultinomialRBM,
     RatingRBM,
 )
 
@@ -28,6 +29,7 @@ ESTIMATORS = [
     MixedRBM(n_components=8, n_iter=3),
     BoltzmannImputer(MixedRBM(n_components=8, n_iter=3)),
     RatingRBM(n_components=8, n_iter=3),
+    MultinomialRBM(n_components=8, n_iter=3),
     DBN((8, 4), rbm=BernoulliRBM(n_iter=3)),
     DBM((8, 4), rbm=BernoulliRBM(n_iter=3), n_iter=3),
     DBNClassifier((32, 16), rbm=BernoulliRBM(n_iter=3)),
@@ -70,6 +72,8 @@ warns = pytest.mark.filterwarnings(
     "default:Fine-tuning did not converge",
     "default:.*expects values in:UserWarning",
     "default:Column .* is one of categories, but has values:UserWarning",
+    # 256 hidden units for ten rows of ten words, hardly trained.
+    "default:log Z of documents:sklearn.exceptions.ConvergenceWarning",
     "default:X (does not have valid|has) feature names:UserWarning",
 )
 

@@ -3,9 +3,10 @@
 An algorithm makes the chains, and knows what they are; nothing else does. It starts
 them, says of chains that were saved whether they can go on, and which are those of the
 machine itself. Before an epoch `prepared` gives it what the epoch needs, and after it
-`adjusted` changes the chains. Its `phases` takes a machine, rows of data with their
-weights, and chains, and returns :class:`Phases`. Where a machine has more than one
-hidden layer, those of the data rows are found by mean field, as `inference` says.
+`adjusted` changes the chains. `batch` says which rows of a minibatch are taken. Its
+`phases` takes a machine, rows of data with their weights, and chains, and returns
+:class:`Phases`. Where a machine has more than one hidden layer, those of the data rows
+are found by mean field, as `inference` says.
 """
 
 from typing import NamedTuple
@@ -147,6 +148,10 @@ class PersistentChains(NamedTuple):
         """Itself: there is nothing to prepare."""
         return self
 
+    def batch(self, rows, weights, chains, stream):
+        """Rows and weights as the phases take them: as they are."""
+        return rows, weights
+
     def adjusted(self, machine, chains, stream):
         """The chains as they are."""
         return chains
@@ -179,6 +184,34 @@ class ContrastiveDivergence(PersistentChains):
         concat = namespace(rows).concat
         layers = [concat(pair) for pair in zip(positive, negative, strict=True)]
         return Phases(layers, layers, concat([weights, -weights]), chains)
+
+
+class EvenDivergence(ContrastiveDivergence):
+    """CD-k from rows that are drawn by their weights, one for each chain.
+
+    So a row of weight 2 is exactly the row twice, whose chains start apart. The draws
+    are evenly spaced in an order of the rows by size, which does not depend on that in
+    which they come. Where there are as many chains as rows, and these weigh the same,
+    each is drawn once.
+    """
+
+    __slots__ = ()
+
+    def batch(self, rows, weights, chains, stream):
+        """Rows of equal weight, as many as there are chains."""
+        xp, n_chains = namespace(rows), chains[ODD].shape[0]
+        sizes = xp.astype(1.0 + stream.uniform((rows.shape[1],)), rows.dtype)
+        order = xp.argsort(rows @ sizes)
+        reached = xp.cumulative_sum(xp.astype(xp.take(weights, order), xp.float64))
+        total = reached[-1]
+        numbers = xp.arange(n_chains, dtype=xp.float64, device=device_of(rows))
+        offset = xp.astype(stream.uniform((1,)), xp.float64)
+        places = xp.searchsorted(
+            reached, (numbers + offset) * (total / n_chains), side="right"
+        )
+        taken = xp.take(order, xp.clip(places, 0, rows.shape[0] - 1))
+        equal = xp.astype(xp.ones_like(numbers) * (total / n_chains), weights.dtype)
+        return xp.take(rows, taken, axis=0), equal
 
 
 class ParallelTempering(NamedTuple):
@@ -226,6 +259,10 @@ class ParallelTempering(NamedTuple):
     def n_rows(self, chains):
         """Rows of which a Gibbs step is taken."""
         return chains.layers[ODD].shape[0]
+
+    def batch(self, rows, weights, chains, stream):
+        """Rows and weights as the phases take them: as they are."""
+        return rows, weights
 
     def prepared(self, machine, data_mean):
         """The algorithm with the biases of the base machine."""

@@ -4,6 +4,7 @@ Everything else in `core` is written against the array-API standard. The helpers
 that find a namespace belong to scikit-learn; they are imported here and nowhere else.
 """
 
+import numpy as np
 from sklearn.externals.array_api_compat import array_namespace, is_torch_array
 from sklearn.externals.array_api_compat import device as device_of
 from sklearn.utils._array_api import _convert_to_numpy
@@ -46,6 +47,15 @@ def c_ordered_copy(x):
     copy = zeros(x.shape, x)
     copy[...] = x
     return copy
+
+
+def bincount(numbers, n):
+    """How often each integer below `n` is among the numbers, (n,)."""
+    xp = namespace(numbers)
+    if hasattr(xp, "bincount"):
+        return xp.bincount(numbers, minlength=n)
+    counts = np.bincount(to_numpy(numbers), minlength=n)
+    return xp.asarray(counts, device=device_of(numbers))
 
 
 def is_finite(x):

@@ -9,6 +9,8 @@ import math
 from typing import NamedTuple
 
 from .backend import namespace
+from .lengths import annealed_mean, count_lengths, exact_mean
+from .multinomial import Multinomial
 from .partition import ANNEALING_STEPS, annealed, exact, settled, smaller_side
 from .rows import Encoded, Subset, by_blocks, float_dtype, has_nan
 from .sampling import visible_free_energy
@@ -51,22 +53,33 @@ class Progress(NamedTuple):
     due: int = 0
 
 
-def annealed_log_z(progress, state, settings):
+def annealed_log_z(progress, state, settings, held_out=None):
     """log Z of the state's machine, its standard error, and the progress after that.
 
-    The chains are not those of the training, which lag behind the parameters.
+    Where rows are documents, it is the mean over the lengths of those held out. The
+    chains are not those of the training, which lag behind the parameters.
     """
     machine, mean = state.machine, state.means[0]
+    lengths = None
+    if isinstance(machine.units[0], Multinomial):
+        lengths = count_lengths(*held_out)
     if smaller_side(machine).n_states <= FEW_STATES:
-        return exact(machine).value, 0.0, progress
+        found = exact(machine) if lengths is None else exact_mean(machine, lengths)
+        return found.value, 0.0, progress
     base = base_biases(state.units, state.params, mean)
+
+    def estimated(chains, n_betas, draws):
+        if lengths is not None:
+            return annealed_mean(machine, lengths, chains, N_RUNS, n_betas, draws)
+        chains = settled(machine, chains, N_RUNS, n_betas, draws)
+        return annealed(machine, base, chains, n_betas, draws), chains
+
     draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch + 1)
     n_betas, chains = progress.n_betas, progress.chains
     if chains is None:
         chains = settings.algorithm.samples(state.chains)
     while True:
-        chains = settled(machine, chains, N_RUNS, n_betas, draws)
-        log_z = annealed(machine, base, chains, n_betas, draws)
+        log_z, chains = estimated(chains, n_betas, draws)
         if log_z.std_error <= HIGH_ERROR or n_betas >= MAX_BETAS:
             break
         n_betas *= 2
@@ -105,7 +118,9 @@ class EarlyStopping(NamedTuple):
 
     def judge(self, progress, state):
         """Progress with the state counted in, and numbers for the history."""
-        log_z, error, progress = annealed_log_z(progress, state, self.settings)
+        log_z, error, progress = annealed_log_z(
+            progress, state, self.settings, self.held_out
+        )
         machine = state.machine
         held_out, compared = (
             self._free_energy(machine, *part) for part in (self.held_out, self.compared)
@@ -138,11 +153,13 @@ class EarlyStopping(NamedTuple):
         b = base_biases(units, state.params, state.means[0])[0]
         rows, weights = self.held_out
         states = Encoded(rows, units[0])
-        values = by_blocks(
-            lambda v: v @ b + units[0].log_base(v), states, weights.dtype
-        )
-        independent = weighted_mean(values, weights) - float(units[0].log_partition(b))
-        independent += units[0].log_jacobian
+
+        def log_p(v):
+            kind = units[0].alike(v)
+            return v @ b + kind.log_base(v) - kind.log_partition(b)
+
+        values = by_blocks(log_p, states, weights.dtype)
+        independent = weighted_mean(values, weights) + units[0].log_jacobian
         gain = progress.best_score - independent
         return gain > 0.0 and score < progress.best_score - CLEAR_LOSS * gain
 

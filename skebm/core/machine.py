@@ -66,11 +66,14 @@ def field(params, layers, index):
 
 
 def to_means(machine, layers, parity):
-    """The layers of one parity as their means given the rest."""
+    """The layers of one parity as their means given the rest.
+
+    Where a layer has a total, as documents have a length, it keeps it.
+    """
     updated = list(layers)
     for index in range(parity, len(layers), 2):
         a = field(machine.params, layers, index)
-        updated[index] = machine.units[index].mean(a)
+        updated[index] = machine.units[index].alike(layers[index]).mean(a)
     return updated
 
 
@@ -131,7 +134,8 @@ def variational_free_energy(machine, layers):
 
 def visible_mean(machine, layers):
     """Mean of the visible units given the first hidden layer, (n_rows, n_visible)."""
-    return machine.units[0].mean(field(machine.params, layers, 0))
+    kind = machine.units[0].alike(layers[0])
+    return kind.mean(field(machine.params, layers, 0))
 
 
 def gradient(up, row_weights, offsets, down=None):

@@ -195,18 +195,24 @@ def annealed(machine, base, samples, n_betas, stream):
 
     Forward AIS starts from exact samples of the machine of biases `base`, and errs
     downwards; reverse AIS starts from samples of the machine itself, even layers, and
-    errs upwards. There are as many forward runs as samples. The value is Bennett's
-    estimate from both, and the bounds enclose all three, each with two of its standard
-    errors on either side.
-
-    Where forward is above reverse by more than these margins, the samples cannot be
-    from the whole of the machine. Then the value is that of forward AIS alone.
+    errs upwards. There are as many forward runs as samples.
     """
     betas = np.linspace(0.0, 1.0, n_betas).tolist()
     start = base_samples(machine.units, base, samples[0].shape[0], stream)
     up, _ = anneal(machine, base, betas, start, stream)
     down, _ = anneal(machine, base, betas[::-1], samples, stream)
-    known = base_log_partition(machine, base)
+    return bracket(base_log_partition(machine, base), up, down)
+
+
+def bracket(known, up, down):
+    """log Z from log weights of annealing up to the machine and down from it.
+
+    `known` is log Z where `up` starts. The value is Bennett's estimate from both, and
+    the bounds enclose all three, each with two of its standard errors on either side.
+
+    Where forward is above reverse by more than these margins, the samples cannot be
+    from the whole of the machine. Then the value is that of forward AIS alone.
+    """
     ratio, std_error = acceptance_ratio(up, down)
     forward, forward_error = log_mean_and_error(up)
     reverse, reverse_error = log_mean_and_error(down)

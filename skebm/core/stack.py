@@ -93,7 +93,7 @@ def sample_down(machines, x, stream):
 def log_conditional(machine, layers, index):
     """log p(one layer of a machine | the other), (n_rows,)."""
     a, x = field(machine.params, layers, index), layers[index]
-    kind = machine.units[index]
+    kind = machine.units[index].alike(x)
     total = namespace(x).sum(a * x, axis=-1) + kind.log_base(x)
     return total - kind.log_partition(a)
 

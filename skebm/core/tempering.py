@@ -109,10 +109,17 @@ def swapped(machine, base, betas, layers, stream):
     the second one, and so on. First the pairs 0-1, 2-3, ... then 1-2, 3-4, ... are
     offered a swap, which leaves the joint distribution as it is.
     """
-    n_betas, n_rows = betas.shape[0], layers[0].shape[0]
-    xp = namespace(layers[0])
+    log_ratios = log_density_ratio(machine, base, layers)
+    order = exchanged(log_ratios, betas, stream)
+    return [namespace(x).take(x, order, axis=0) for x in layers]
+
+
+def exchanged(log_ratios, betas, stream):
+    """Numbers of rows in the order after :func:`swapped`, from their log ratios."""
+    n_betas, n_rows = betas.shape[0], log_ratios.shape[0]
+    xp = namespace(log_ratios)
     shape = (n_betas, n_rows // n_betas)
-    log_ratios = xp.reshape(log_density_ratio(machine, base, layers), shape)
+    log_ratios = xp.reshape(log_ratios, shape)
     rows = xp.reshape(xp.arange(n_rows, device=device_of(log_ratios)), shape)
     for first in (0, 1):
         cold, hot = slice(first, n_betas - 1, 2), slice(first + 1, n_betas, 2)
@@ -124,5 +131,4 @@ def swapped(machine, base, betas, layers, stream):
                 xp.where(swap, above, below),
                 xp.where(swap, below, above),
             )
-    order = xp.reshape(rows, (-1,))
-    return [xp.take(x, order, axis=0) for x in layers]
+    return xp.reshape(rows, (-1,))

@@ -257,6 +257,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
     chains, means, epoch = state.chains, state.means, state.epoch
     no_offsets = tuple(zeros(m.shape, m) for m in means)
     visible, optimiser = state.units[0].trainable(), settings.optimiser
+    learning_rate = learning_rate * visible.step_scale
     units, learn = (visible, *state.units[1:]), visible.learn
     machine, array = Machine(units, params), params.biases[0]
 
@@ -276,6 +277,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
             completed.append(visible.decode(rows))
         if settings.sample_inputs:
             rows = units[0].sample_input(rows, input_stream)
+        rows, weights = algorithm.batch(rows, weights, chains, input_stream)
         phases = algorithm.phases(
             machine, rows, weights, chains, chain_stream, settings.inference
         )

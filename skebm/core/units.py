@@ -11,9 +11,11 @@ At the border, `check` says what is wrong with rows, `encode` makes states of th
 gets back. A log-density of states is one of rows where `log_jacobian` is added. `ask`
 is what rows should be, in words. What a border has to know of rows, such as their
 scale, is `fitted` to them, `saved` and `restored`; what training improves of that is
-`trainable`, by `learn`. :class:`PlainBorder` is for kinds whose rows are states. And
-`most_input` is the standard deviation up to which the inputs from a layer above may
-vary at the start of training.
+`trainable`, by `learn`. Where a row has a total that stays as it is, as a document has
+a number of words, it `has_totals`, and `alike` gives the kind for those of states.
+:class:`PlainBorder` is for kinds whose rows are states. Learning rates are multiplied
+by `step_scale`, and `most_input` is the standard deviation up to which the inputs from
+a layer above may vary at the start of training.
 
 Not every kind has states that can be enumerated, `n_states` and `states`, or just two
 `alternatives`, a low value and a high one, or means that are `logistic`, as a network
@@ -129,6 +131,8 @@ class PlainBorder:
 
     log_jacobian = 0.0
     most_input = MAX_INPUT_DOWN
+    step_scale = 1.0
+    has_totals = False
     ask = "has values that its units can have"
     learn = None
 
@@ -152,6 +156,10 @@ class PlainBorder:
     def single(self, states):
         """What each copy has, where states are sums of several."""
         return states
+
+    def alike(self, states):
+        """The kind for states of the same totals as these, or for any, where None."""
+        return self
 
     def n_units(self, n_columns):
         """How many units rows of so many columns are encoded by."""
@@ -309,7 +317,7 @@ class Tied:
         return self.kind.most_input
 
     # What there is to learn of the border is learnt of the units one by one.
-    learn = None
+    learn, step_scale = None, 1.0
 
     def fitted(self, X, sample_weight):
         """The kind as it is for these rows."""
@@ -330,6 +338,10 @@ class Tied:
     def single(self, states):
         """What each copy has, on average."""
         return states / self.n_copies
+
+    def alike(self, states):
+        """Itself: there are sums of units that need no totals."""
+        return self
 
     def mean(self, a):
         """E[x | a], elementwise."""
