@@ -238,7 +238,13 @@ class CategoricalRBM(BaseRBM):
 
     @property
     def categories_(self):
-        """The categories of each feature."""
+        """Give the categories of each feature.
+
+        Returns
+        -------
+        categories : list of ndarray
+            In the order of the units.
+        """
         check_is_fitted(self)
         return self._reader.categories()
 

@@ -239,13 +239,25 @@ class GaussianRBM(BaseRBM):
 
     @property
     def mean_(self):
-        """What is taken off each feature."""
+        """Give what is taken off each feature.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_features,)
+            Its mean in the first fit.
+        """
         check_is_fitted(self)
         return self._border["location"]
 
     @property
     def scale_(self):
-        """What each feature is then divided by."""
+        """Give what each feature is then divided by.
+
+        Returns
+        -------
+        scale : ndarray of shape (n_features,)
+            Its standard deviation given the hidden units.
+        """
         check_is_fitted(self)
         return self._border["scale"]
 

@@ -259,13 +259,25 @@ class MixedRBM(BaseRBM):
 
     @property
     def kinds_(self):
-        """The kind of each column."""
+        """Give the kind of each column.
+
+        Returns
+        -------
+        kinds : list of str
+            Each "bernoulli", "gaussian" or "categorical".
+        """
         check_is_fitted(self)
         return self._reader.kinds
 
     @property
     def categories_(self):
-        """The values of each column that has categories."""
+        """Give the values of each column that has categories.
+
+        Returns
+        -------
+        categories : list
+            Of ndarray, or None for columns of numbers.
+        """
         check_is_fitted(self)
         return self._reader.categories()
 

@@ -226,7 +226,13 @@ class MultinomialRBM(DocumentsMixin, BaseRBM):
 
     @property
     def n_words_(self):
-        """Mean number of words in the first fit."""
+        """Give the mean number of words in the first fit.
+
+        Returns
+        -------
+        n_words : float
+            Rounded, and at least 1.
+        """
         check_is_fitted(self)
         return self._border["usual"]
 
