@@ -110,9 +110,9 @@ class BaseBoltzmannMachine(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1]. NaN in a dense array marks a missing
-            entry: it is drawn given the observed ones of its row, with the hidden
-            units, while the model is fitted.
+            Training data: where the visible units are binary, values in [0, 1]. NaN in
+            a dense array marks a missing entry: it is drawn given the observed ones of
+            its row, with the hidden units, while the model is fitted.
 
         y : Ignored
             Not used, present for consistency.
@@ -149,8 +149,7 @@ class BaseBoltzmannMachine(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1], or NaN for a missing entry, as in
-            :meth:`fit`.
+            Training data, as in :meth:`fit`.
 
         y : Ignored
             Not used, present for consistency.

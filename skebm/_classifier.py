@@ -42,7 +42,8 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1].
+            Training data, as the lowest machine takes it: with values in [0, 1] where
+            its visible units are binary.
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
             Labels of the rows: classes or, with a column for each of several labels,
             1 where a row has it and 0 where not. Rows that have no label hold

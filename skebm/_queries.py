@@ -107,7 +107,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         Returns
         -------
         V : ndarray of shape (n_samples, n_features)
-            ``P(v = 1 | h = X)``. Where there are further hidden layers, each is set to
+            ``E[v | h = X]``. Where there are further hidden layers, each is set to
             its means given the one above, with twice the weights to stand in
             for the one below.
         """
@@ -136,7 +136,8 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         Returns
         -------
         V : ndarray of shape (n_samples, n_features)
-            Probabilities that the visible units are 1.
+            Means of the visible units: of binary ones, the probabilities that they
+            are 1.
         """
         check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
         given, (X, machine) = X, self._machine_for(X, "reconstruct")

@@ -73,25 +73,24 @@ def columns_of(X, names=None):
 
 def column_of(column, index, name):
     """A column with its missing entries found, and of numbers where all are numbers."""
+    values = np.asarray(column)
+    if values.dtype.kind == "f":
+        return Column(index, name, values, np.isnan(values), column.dtype)
+    if values.dtype.kind in "biu":
+        missing = np.zeros(len(values), dtype=bool)
+        return Column(index, name, values, missing, column.dtype)
     if hasattr(column, "isna"):
         missing = np.asarray(column.isna(), dtype=bool)
     elif hasattr(column, "is_null"):
         missing = np.asarray(column.is_null(), dtype=bool)
     else:
-        missing = np.array([x is None or x != x for x in column], dtype=bool)
-    values = np.asarray(column)
-    if values.dtype.kind == "f":
-        missing = np.isnan(values)
-    elif missing.any() or values.dtype == object:
-        known = np.asarray(
-            [x for x, gone in zip(values, missing, strict=True) if not gone]
-        )
-        numeric = known.dtype.kind in "biuf" and known.ndim == 1
-        dtype = (float if missing.any() else known.dtype) if numeric else object
-        filled = np.full(len(values), np.nan, dtype=object)
-        filled[~missing] = known if numeric else values[~missing]
-        values = filled.astype(dtype)
-    return Column(index, name, values, missing, column.dtype)
+        missing = np.array([x is None or x != x for x in values], dtype=bool)
+    known = np.array(values[~missing].tolist())
+    filled = np.full(len(values), np.nan, dtype=object)
+    filled[~missing] = values[~missing]
+    if known.dtype.kind in "biuf" and known.ndim == 1:
+        filled = filled.astype(float if missing.any() else known.dtype)
+    return Column(index, name, filled, missing, column.dtype)
 
 
 def check_table(X):

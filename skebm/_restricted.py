@@ -2,14 +2,24 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseBoltzmannMachine
+from .core.gaussian import Gaussian
 from .core.machine import ODD, Params, free_energy, pseudo_log_likelihood, to_means
 from .core.missing import expected
 from .core.rows import by_blocks, float_dtype, has_nan
 from .core.sampling import gibbs
 from .core.streams import Purpose, stream
+from .core.units import Bernoulli
+
+HIDDEN = {"bernoulli": Bernoulli, "gaussian": Gaussian}
+HIDDEN_UNITS = [StrOptions(set(HIDDEN))]
+
+
+def hidden_kind(name):
+    """The kind of hidden units by its name."""
+    return HIDDEN[name]()
 
 
 class BaseRBM(BaseBoltzmannMachine):
@@ -24,7 +34,7 @@ class BaseRBM(BaseBoltzmannMachine):
     }
 
     def transform(self, X):
-        """Compute the probabilities that the hidden units are 1, given the rows.
+        """Compute the means of the hidden units, given the rows.
 
         Parameters
         ----------
@@ -36,7 +46,7 @@ class BaseRBM(BaseBoltzmannMachine):
         Returns
         -------
         H : ndarray of shape (n_samples, n_components)
-            ``P(h = 1 | v = X)``.
+            ``E[h | v = X]``: of binary units, the probabilities that they are 1.
         """
         X, machine = self._machine_for(X, "transform", missing=True)
         missing, mean = has_nan(X), self._data_mean()

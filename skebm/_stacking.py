@@ -97,7 +97,8 @@ def check_units(estimator, rbm, units, reader):
         [type(kind).__name__ for kind in kinds]
         for kinds in (rbm._new_kinds(2, reader), units)
     )
-    if type(rbm) is not BernoulliRBM and given != own:
+    is_plain = type(rbm) is BernoulliRBM and given[0] == given[1]
+    if not is_plain and given != own:
         raise ValueError(
             f"The visible units of {type(estimator).__name__} are {own[0]} and the "
             f"hidden ones {own[1]} here, but those of {rbm} are {given[0]} and "

@@ -25,6 +25,7 @@ from .core.machine import ODD, Params, energy
 from .core.pretraining import composed, doubled
 from .core.rows import blocks, by_blocks, float_dtype, take_rows
 from .core.sampling import FINE, Inference
+from .core.units import Bernoulli
 
 
 class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
@@ -280,7 +281,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1].
+            Training data, as the lowest machine takes it: with values in [0, 1] where
+            its visible units are binary.
 
         y : Ignored
             Not used, present for consistency.
@@ -319,7 +321,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1].
+            Training data, as the lowest machine takes it: with values in [0, 1] where
+            its visible units are binary.
 
         y : Ignored
             Not used, present for consistency.
@@ -469,14 +472,14 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
 
     def _units(self, n_layers, reader=None):
         machine = lowest(self.rbm)
-        visible, hidden = machine._units(2, reader)
+        visible, _ = machine._units(2, reader)
         if visible.has_totals:
             raise ValueError(
                 f"The visible units of a DBM cannot be those of {machine}: its chains "
                 "go on from batch to batch, and do not keep the lengths of documents. "
                 "A DBN, or a DBNClassifier, takes such a machine as its lowest one."
             )
-        return visible, *(hidden,) * (n_layers - 1)
+        return visible, *(Bernoulli(),) * (n_layers - 1)
 
     def _new_reader(self, X):
         return lowest(self.rbm)._new_reader(X)

@@ -171,7 +171,8 @@ class DBN(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1].
+            Training data, as the lowest machine takes it: with values in [0, 1] where
+            its visible units are binary.
 
         y : Ignored
             Not used, present for consistency.
@@ -204,7 +205,8 @@ class DBN(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1].
+            Training data, as the lowest machine takes it: with values in [0, 1] where
+            its visible units are binary.
 
         y : Ignored
             Not used, present for consistency.
@@ -364,7 +366,8 @@ class DBN(
         Returns
         -------
         V : ndarray of shape (n_samples, n_features)
-            Probabilities that the visible units are 1.
+            Means of the visible units: of binary ones, the probabilities that they
+            are 1.
         """
         by_top = len(self.rbms_) == 1
         given, (X, stack) = X, self._stack_for(X, "reconstruct", by_top=by_top)

@@ -2,9 +2,8 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._restricted import BaseRBM
+from ._restricted import HIDDEN_UNITS, BaseRBM, hidden_kind
 from .core.gaussian import Gaussian
-from .core.units import Bernoulli
 
 
 class GaussianRBM(BaseRBM):
@@ -27,6 +26,10 @@ class GaussianRBM(BaseRBM):
     ----------
     n_components : int, default=256
         Number of hidden units.
+    hidden_units : {"bernoulli", "gaussian"}, default="bernoulli"
+        Kind of the hidden units: binary, or normal with variance 1 and a mean that is
+        linear in the visible units: a linear code, as for the top layer of a deep
+        belief network [8]_. log Z is then exact for few visible units only.
     learn_scale : bool, default=True
         Whether the scale of each feature is learned too, at a fifth of the learning
         rate. If not, it is the feature's standard deviation.
@@ -164,6 +167,9 @@ class GaussianRBM(BaseRBM):
        visual area V2. Advances in Neural Information Processing Systems 20, 873-880.
     .. [7] Hinton, G. E. (2012). A practical guide to training restricted Boltzmann
        machines. In: Neural Networks: Tricks of the Trade, 599-619.
+    .. [8] Welling, M., Rosen-Zvi, M. and Hinton, G. E. (2005). Exponential family
+       harmoniums with an application to information retrieval. Advances in Neural
+       Information Processing Systems 17, 1481-1488.
 
     Examples
     --------
@@ -179,6 +185,7 @@ class GaussianRBM(BaseRBM):
 
     _parameter_constraints: dict = {
         **BaseRBM._parameter_constraints,
+        "hidden_units": HIDDEN_UNITS,
         "learn_scale": ["boolean"],
     }
 
@@ -186,6 +193,7 @@ class GaussianRBM(BaseRBM):
         self,
         n_components=256,
         *,
+        hidden_units="bernoulli",
         learn_scale=True,
         learning_rate=0.01,
         batch_size="auto",
@@ -212,6 +220,7 @@ class GaussianRBM(BaseRBM):
         random_state=None,
     ):
         self.n_components = n_components
+        self.hidden_units = hidden_units
         self.learn_scale = learn_scale
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -262,4 +271,4 @@ class GaussianRBM(BaseRBM):
         return self._border["scale"]
 
     def _units(self, n_layers, reader=None):
-        return Gaussian(learns=self.learn_scale), Bernoulli()
+        return Gaussian(learns=self.learn_scale), hidden_kind(self.hidden_units)

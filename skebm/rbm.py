@@ -1,6 +1,6 @@
 """Restricted Boltzmann machines, one class for each kind of visible units."""
 
-from ._restricted import BaseRBM
+from ._restricted import HIDDEN_UNITS, BaseRBM, hidden_kind
 from .core.units import Bernoulli
 
 
@@ -21,6 +21,10 @@ class BernoulliRBM(BaseRBM):
     ----------
     n_components : int, default=256
         Number of hidden units.
+    hidden_units : {"bernoulli", "gaussian"}, default="bernoulli"
+        Kind of the hidden units: binary, or normal with variance 1 and a mean that is
+        linear in the visible units: a linear code, as for the top layer of a deep
+        belief network [8]_. log Z is then exact for few visible units only.
     learning_rate : float, default=0.1
         Step size, in the first epoch if there is a schedule.
     batch_size : int or "auto", default="auto"
@@ -152,6 +156,9 @@ class BernoulliRBM(BaseRBM):
        visual area V2. Advances in Neural Information Processing Systems 20, 873-880.
     .. [7] Hinton, G. E. (2012). A practical guide to training restricted Boltzmann
        machines. In: Neural Networks: Tricks of the Trade, 599-619.
+    .. [8] Welling, M., Rosen-Zvi, M. and Hinton, G. E. (2005). Exponential family
+       harmoniums with an application to information retrieval. Advances in Neural
+       Information Processing Systems 17, 1481-1488.
 
     Examples
     --------
@@ -167,6 +174,7 @@ class BernoulliRBM(BaseRBM):
 
     _parameter_constraints: dict = {
         **BaseRBM._parameter_constraints,
+        "hidden_units": HIDDEN_UNITS,
         "sample_inputs": ["boolean"],
     }
 
@@ -174,6 +182,7 @@ class BernoulliRBM(BaseRBM):
         self,
         n_components=256,
         *,
+        hidden_units="bernoulli",
         learning_rate=0.1,
         batch_size="auto",
         n_iter=10,
@@ -200,6 +209,7 @@ class BernoulliRBM(BaseRBM):
         random_state=None,
     ):
         self.n_components = n_components
+        self.hidden_units = hidden_units
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.n_iter = n_iter
@@ -226,4 +236,4 @@ class BernoulliRBM(BaseRBM):
         self.random_state = random_state
 
     def _units(self, n_layers, reader=None):
-        return (Bernoulli(),) * n_layers
+        return Bernoulli(), hidden_kind(self.hidden_units)

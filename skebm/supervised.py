@@ -623,7 +623,8 @@ class DBNRegressor(RegressorMixin, BaseFineTunedNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, with values in [0, 1].
+            Training data, as the lowest machine takes it: with values in [0, 1] where
+            its visible units are binary.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             What to predict.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -350,3 +350,60 @@ def test_divergence_says_what_helps():
         fitted(learning_rate=1e6)
     with pytest.raises(ValueError, match="needs units with two alternative values"):
         fitted(n_iter=1).pseudo_log_likelihood(X)
+
+
+# Hidden units that are normal
+
+
+def linear_codes(seed=0):
+    """Binary visible units and normal hidden ones, and the probabilities of all rows."""
+    params = params_of(4, 2, seed)
+    (W,), (b, c) = params
+    rows = np.array(list(itertools.product([0.0, 1.0], repeat=4)))
+    # The integral of exp(a h - h^2 / 2) / sqrt(2 pi) is exp(a^2 / 2).
+    log_p = rows @ b + 0.5 * np.sum((c + rows @ W) ** 2, axis=1)
+    log_z = np.logaddexp.reduce(log_p)
+    return (
+        Machine((Bernoulli(), Gaussian()), params),
+        rows,
+        np.exp(log_p - log_z),
+        log_z,
+    )
+
+
+def test_linear_codes_of_binary_rows():
+    machine, rows, p, log_z = linear_codes()
+    assert_allclose(partition.exact(machine).value, log_z)
+    assert_allclose(-free_energy(machine, [rows, None]) - log_z, np.log(p))
+    base = tempering.base_biases(machine.units, machine.params, p @ rows)
+    picked = np.random.default_rng(0).choice(16, size=200, p=p)
+    found = partition.annealed(machine, base, [rows[picked], None], 300, draws())
+    assert found.lower <= log_z <= found.upper
+    assert found.upper - found.lower < 1.0
+    # 5 standard errors after steps from exact samples.
+    picked = np.random.default_rng(1).choice(16, size=50_000, p=p)
+    layers, numbers = [rows[picked], None], draws(2)
+    for _ in range(3):
+        for parity in (ODD, EVEN):
+            layers = resample(machine, layers, parity, numbers)
+    error = layers[0].std(axis=0) / np.sqrt(50_000)
+    assert (np.abs(layers[0].mean(axis=0) - p @ rows) < 5 * error).all()
+
+
+def test_linear_codes_are_learnt():
+    X = (wine()[0] > np.median(wine()[0], axis=0)).astype(float)
+    params = {"hidden_units": "gaussian", "n_iter": 50, "random_state": 0}
+    rbm = BernoulliRBM(3, **params).fit(X)
+    codes = rbm.transform(X)
+    assert_allclose(codes, X @ rbm.components_.T + rbm.intercept_hidden_, rtol=1e-4)
+    assert rbm.log_partition().method == "exact"  # of 13 visible units
+    independent = BernoulliRBM(3, **{**params, "n_iter": 0}).fit(X)
+    assert rbm.score(X) > independent.score(X) + 1.0
+    layers = [BernoulliRBM(n_iter=10), BernoulliRBM(**params)]
+    dbn = DBN((20, 3), rbm=layers, random_state=0).fit(X)
+    assert dbn.transform(X).min() < 0.0
+    assert np.mean((dbn.reconstruct(X) > 0.5) == X) > 0.75
+    with pytest.raises(ValueError, match="Fine-tuning needs units with logistic"):
+        DBNClassifier(dbn=dbn).fit(X, wine()[1])
+    with pytest.raises(ValueError, match="hidden ones Bernoulli here"):
+        DBM((20, 3), rbm=BernoulliRBM(**params)).fit(X)
