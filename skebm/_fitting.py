@@ -15,9 +15,9 @@ from sklearn.base import BaseEstimator, _fit_context
 
 from ._callbacks import CallbackSupportMixin
 from ._checkpoint import Checkpoint, without_callbacks
-from ._reader import is_frame, two_dimensional
+from ._columns import is_frame
 from ._resuming import Call, Unfinished, fingerprint, is_double
-from ._validation import record_features
+from ._validation import record_features, rows_of_user
 from ._warnings import warn
 from .core.training import Diverged
 
@@ -399,11 +399,20 @@ class Trainable(CallbackSupportMixin, BaseEstimator):
         """What users get for rows of numbers: a table like theirs, and as `like` it."""
         return numbers if self._reader is None else self._reader.rows(numbers, like)
 
-    def _as_numbers(self, rows):
+    def _as_filled(self, numbers, X):
+        """The table X that a user gave, with its gaps filled by numbers."""
+        return numbers if self._reader is None else self._reader.filled(numbers, X)
+
+    def _as_numbers(self, rows, name):
         """Numbers for rows that users give, of which one may serve for all."""
-        if self._reader is None or rows is None:
+        if rows is None:
+            return None
+        rows = rows_of_user(self, rows, name)
+        if self._reader is None:
             return rows
-        return self._reader.numbers(rows if is_frame(rows) else two_dimensional(rows))
+        if not is_frame(rows):
+            rows = np.atleast_2d(np.asarray(rows, dtype=object))
+        return self._reader.numbers(rows)
 
     def _attributes(self, run, *details):
         """Fitted attributes for what a stage has come to, which may add details."""

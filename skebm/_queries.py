@@ -173,9 +173,9 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
             all. None draws each from the data's means, independently. With `given` it
             comes from chains that are annealed, as in :meth:`impute`, for half of the
             steps.
-        given : array-like of shape (n_samples, n_features), default=None
+        given : array-like of shape (n_samples, n_features) or dict, default=None
             Values of visible units to draw the others given, NaN where a unit is free;
-            or one row, `(n_features,)`, for all.
+            or one row, `(n_features,)`, for all, or some columns by their names.
         random_state : int, RandomState instance or None, default=None
             Seed of the random numbers: an int gives the same rows on every call.
 
@@ -207,7 +207,8 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         draws = self._draws(Purpose.SAMPLE, random_state)
         array, clamped, kind = machine.params.biases[0], None, machine.units[0]
         shape = (n_samples, self.n_features_in_)
-        init, given = self._as_numbers(init), self._as_numbers(given)
+        init = self._as_numbers(init, "init")
+        given = self._as_numbers(given, "given")
         mean = self._data_mean()
         if given is not None:
             given = check_states(given, "given", shape, array, allow_nan=True)
@@ -269,7 +270,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
             filled = conditional_mean(machine, mean, held, n_gibbs_steps, draws)
             return with_observed(kind.decode(filled), rows)
 
-        return self._as_rows(by_blocks(fill, X.X, float_dtype(X)), given)
+        return self._as_filled(by_blocks(fill, X.X, float_dtype(X)), given)
 
     def _draws(self, purpose, random_state):
         array = self._read_params().biases[0]

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseBoltzmannMachine
 from .core.gaussian import Gaussian
@@ -20,6 +21,17 @@ HIDDEN_UNITS = [StrOptions(set(HIDDEN))]
 def hidden_kind(name):
     """The kind of hidden units by its name."""
     return HIDDEN[name]()
+
+
+def fitted_reader(rbm):
+    """What reads the rows of a fitted machine, if it does so itself."""
+    check_is_fitted(rbm)
+    if rbm._reader is None:
+        raise AttributeError(
+            f"This {type(rbm).__name__} is a part of a stack, which reads the tables "
+            "and gives it numbers: ask the stack for rows."
+        )
+    return rbm._reader
 
 
 class BaseRBM(BaseBoltzmannMachine):

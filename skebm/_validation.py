@@ -204,6 +204,36 @@ def check_states(X, name, shape, array, allow_nan=False):
     return namespace(array).broadcast_to(X, shape)
 
 
+def rows_of_user(estimator, rows, name):
+    """Rows, or one row, that the user calls `name`, by position of the columns.
+
+    A dictionary has the values of some columns by their names. Names that data frames
+    and series have should be those of the fit.
+    """
+    names = getattr(estimator, "feature_names_in_", range(estimator.n_features_in_))
+    names = list(names)
+    if isinstance(rows, dict):
+        unknown = [key for key in rows if key not in names]
+        if unknown:
+            raise ValueError(
+                f"{name} names the column {unknown[0]!r}, which was not there in the "
+                f"fit. It had {names}."
+            )
+        return [rows.get(key, np.nan) for key in names]
+    if hasattr(rows, "columns"):
+        _check_feature_names(estimator, rows, reset=False)
+    elif hasattr(rows, "index") and hasattr(rows, "to_numpy"):
+        if len(rows) != len(names) or (
+            hasattr(estimator, "feature_names_in_") and list(rows.index) != names
+        ):
+            raise ValueError(
+                f"{name} should have a value for each column of the fit, in its order: "
+                f"{names}. It has {list(rows.index)}."
+            )
+        rows = rows.to_numpy()
+    return rows
+
+
 def draw_seed(random_state):
     """One seed for all random streams of a fit."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

@@ -3,10 +3,9 @@
 from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from ._reader import CATEGORICAL, Reader
-from ._restricted import BaseRBM
+from ._restricted import BaseRBM, fitted_reader
 from .core.categorical import Categorical
 from .core.units import Bernoulli
 
@@ -245,8 +244,7 @@ class CategoricalRBM(BaseRBM):
         categories : list of ndarray
             In the order of the units.
         """
-        check_is_fitted(self)
-        return self._reader.categories()
+        return fitted_reader(self).categories()
 
     def _new_reader(self, X):
         return Reader(X, lambda column: CATEGORICAL, self.min_categories)

@@ -402,7 +402,7 @@ class DBN(
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        init = self._as_numbers(init)
+        init = self._as_numbers(init, "init")
         if init is not None:
             shape = (n_samples, self.n_features_in_)
             init = check_states(init, "init", shape, self.components_)
@@ -452,7 +452,7 @@ class DBN(
             )
             return with_observed(kind.decode(filled), rows)
 
-        return self._as_rows(by_blocks(fill, X, float_dtype(X)), given)
+        return self._as_filled(by_blocks(fill, X, float_dtype(X)), given)
 
     def score_samples(self, X, n_samples=100):
         """A lower bound of the log-likelihood of each row, in nats.

@@ -1,5 +1,6 @@
 """Missing values filled by a Boltzmann machine, as a step of a pipeline."""
 
+from inspect import signature
 from numbers import Integral
 
 from sklearn import clone
@@ -105,6 +106,11 @@ class BoltzmannImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if machine.get_params().get("random_state", seed) is None:
             machine.set_params(random_state=seed)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if "n_gibbs_steps" not in signature(machine.impute).parameters:
+            raise TypeError(
+                f"{type(machine).__name__} fills its gaps without Markov chains: call "
+                "its own impute. BoltzmannImputer is for machines such as MixedRBM."
+            )
         self.estimator_ = machine.fit(X, None, **weights)
         self._seed = seed
         record_features(self, X)

@@ -3,10 +3,9 @@
 from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from ._reader import BERNOULLI, CATEGORICAL, GAUSSIAN, Reader, named_kinds, usual_kind
-from ._restricted import BaseRBM
+from ._restricted import BaseRBM, fitted_reader
 from .core.categorical import Categorical
 from .core.gaussian import Gaussian
 from .core.mixed import SideBySide
@@ -266,8 +265,7 @@ class MixedRBM(BaseRBM):
         kinds : list of str
             Each "bernoulli", "gaussian" or "categorical".
         """
-        check_is_fitted(self)
-        return self._reader.kinds
+        return fitted_reader(self).kinds
 
     @property
     def categories_(self):
@@ -278,8 +276,7 @@ class MixedRBM(BaseRBM):
         categories : list
             Of ndarray, or None for columns of numbers.
         """
-        check_is_fitted(self)
-        return self._reader.categories()
+        return fitted_reader(self).categories()
 
     def _new_reader(self, X):
         named = named_kinds(X, self.columns or [])

@@ -221,7 +221,7 @@ def test_columns_are_named_as_for_a_column_transformer():
         fitted(X, columns=[("poisson", ["age"])])
     with pytest.raises(ValueError, match="'age' is to be 'bernoulli', but has 11"):
         fitted(X, columns=[("bernoulli", ["age"])])
-    with pytest.raises(ValueError, match="'log_weight' of X should hold numbers"):
+    with pytest.raises(ValueError, match="'log_weight' should hold numbers"):
         rbm.transform(X.assign(log_weight="heavy"))
 
 

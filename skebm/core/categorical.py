@@ -5,8 +5,8 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from .backend import device_of, like, namespace, zeros
-from .rows import most_in_columns
+from .backend import device_of, like, namespace, to_numpy, zeros
+from .rows import column_ranges
 from .units import PlainBorder, refuse_other_border, x_log_x
 
 
@@ -148,7 +148,7 @@ class Categorical(PlainBorder):
 
     def fitted(self, X, sample_weight):
         """The kind with as many categories as the rows have, whatever their weight."""
-        most = np.asarray(most_in_columns(X))
+        most = np.maximum(to_numpy(column_ranges(X)[1]), 0.0)
         return Categorical(np.maximum(most + 1.0, self.least).astype(np.int64))
 
     def saved(self):

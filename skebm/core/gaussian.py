@@ -3,13 +3,16 @@
 import math
 
 from .backend import c_ordered_copy, namespace, zeros
-from .rows import Deviations, column_means
+from .rows import Deviations, column_means, column_ranges, value_range
 from .units import PlainBorder, refuse_other_border
 
 # How much a scale may change in a step, as a logarithm: else a row that is far off all
 # others would decide on it alone. And its least share of the standard deviation: that
 # of a column with few different values would else go to 0, and the density to infinity.
 MOST_STEP, LEAST_SCALE = 0.1, 0.01
+
+# Integers up to which single precision has all.
+LARGEST_INTEGER = 2**24
 
 # Learning rate of the scale, as a share of that of the weights. The smaller the scale,
 # the further apart are the modes of the machine, and the slower do chains mix: at the
@@ -85,8 +88,16 @@ class Gaussian(PlainBorder):
         return mean
 
     def check(self, X, name):
-        """Nothing is wrong with finite numbers."""
-        return None
+        """Large integers are wrong, as they are computed in single precision."""
+        if not namespace(X).isdtype(X.dtype, "integral"):
+            return None
+        low, high = value_range(X)
+        if max(-low, high) <= LARGEST_INTEGER:
+            return None
+        return (
+            "computes integers in single precision, which does not tell large ones "
+            f"apart, but {name} ranges from {low:g} to {high:g}: give them as float64."
+        )
 
     def fitted(self, X, sample_weight):
         """The kind with the means and standard deviations of columns, NaN aside."""
@@ -94,10 +105,12 @@ class Gaussian(PlainBorder):
         squares = Deviations(X, location)
         variance, _ = column_means(squares, sample_weight)
         xp = namespace(location)
-        # A column that does not vary, but for rounding, has no scale of its own: it
-        # stays at 1.
+        # A column that does not vary has no scale of its own: it stays at 1. Nor has
+        # one whose rows that count do not, but for rounding.
+        low, high = column_ranges(X)
         rounding = (xp.finfo(location.dtype).eps * xp.abs(location)) ** 2
-        varies, ones = variance > rounding, xp.ones_like(variance)
+        varies = (variance > rounding) & (high > low)
+        ones = xp.ones_like(variance)
         scale = xp.where(varies, variance, ones) ** 0.5
         least = xp.where(varies, LEAST_SCALE * scale, ones)
         return Gaussian(location, scale, least, self.learn is not None)

@@ -192,15 +192,21 @@ def batch_rows(n_rows, batch_size, order=None):
         yield rows if order is None else order[rows]
 
 
-def most_in_columns(X):
-    """The largest entry of each column that is not missing, or 0, (n_columns,)."""
-    most, dtype = 0.0, float_dtype(X)
+def column_ranges(X):
+    """The smallest and the largest entry of each column, (n_columns,), NaN aside.
+
+    Of a column without any, they are infinite.
+    """
+    low, high, dtype = math.inf, -math.inf, float_dtype(X)
     for block in blocks(X.shape[0]):
         rows = take_rows(X, block, dtype)
         xp = namespace(rows)
-        largest = xp.max(xp.where(xp.isnan(rows), 0.0, rows), axis=0)
-        most = xp.maximum(largest, xp.asarray(most, dtype=dtype))
-    return most
+        missing = xp.isnan(rows)
+        least = xp.min(xp.where(missing, math.inf, rows), axis=0)
+        most = xp.max(xp.where(missing, -math.inf, rows), axis=0)
+        low = xp.minimum(least, xp.asarray(low, dtype=dtype))
+        high = xp.maximum(most, xp.asarray(high, dtype=dtype))
+    return low, high
 
 
 def column_means(X, sample_weight):
