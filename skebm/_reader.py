@@ -96,9 +96,9 @@ class Reader:
 
     def _checked(self, X, estimator):
         """X as a table, with the columns of the fit."""
+        X = check_table(X)
         if estimator is not None:
             _check_n_features(estimator, X, reset=False)
-        X = check_table(X)
         if X.shape[1] != len(self.names):
             raise ValueError(
                 f"There are {X.shape[1]} columns, but the fit was to "
