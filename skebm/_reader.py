@@ -126,24 +126,23 @@ class Reader:
         return table(self.frame, self.names, columns, self.dtypes, like)
 
     def filled(self, numbers, X):
-        """The table X with its gaps filled; all else is as it was."""
+        """The table X with its gaps filled; all else is as it was.
+
+        It is a data frame where the fit was to one, and else an array.
+        """
         X = check_table(X)
+        framed, columns, dtypes = is_frame(X), [], []
         written = zip(columns_of(X), numbers.T, self.encoders, self.dtypes, strict=True)
-        if not is_frame(X):
-            rows = np.array(X)
-            for column, values, found, dtype in written:
-                gone = column.missing
-                rows[gone, column.index] = as_values(values[gone], found, dtype)
-            return rows
-        columns, dtypes = [], []
-        for column, values, found, _ in written:
-            gone, own = column.missing, X[column.name]
+        for column, values, found, dtype in written:
+            gone, dtype = column.missing, column.dtype if framed else dtype
             entries = np.empty(len(gone), dtype=object)
-            entries[:] = own.to_list()
-            entries[gone] = as_values(values[gone], found, column.dtype).tolist()
+            entries[:] = list(X[column.name] if framed else X[:, column.index])
+            entries[gone] = as_values(values[gone], found, dtype).tolist()
             columns.append(entries)
-            dtypes.append(column.dtype)
-        return table(type(X), list(X.columns), columns, dtypes, X)
+            dtypes.append(dtype)
+        if self.frame is not None:
+            return table(self.frame, self.names, columns, dtypes, X)
+        return np.column_stack(columns).astype(np.asarray(X).dtype, copy=False)
 
 
 def as_values(numbers, encoder, dtype):

@@ -3,7 +3,13 @@
 import math
 
 from .backend import c_ordered_copy, namespace, zeros
-from .rows import Deviations, column_means, column_ranges, value_range
+from .rows import (
+    Deviations,
+    column_means,
+    column_ranges,
+    holds_integers,
+    value_range,
+)
 from .units import PlainBorder, refuse_other_border
 
 # How much a scale may change in a step, as a logarithm: else a row that is far off all
@@ -89,7 +95,7 @@ class Gaussian(PlainBorder):
 
     def check(self, X, name):
         """Large integers are wrong, as they are computed in single precision."""
-        if not namespace(X).isdtype(X.dtype, "integral"):
+        if not holds_integers(X):
             return None
         low, high = value_range(X)
         if max(-low, high) <= LARGEST_INTEGER:

@@ -192,20 +192,27 @@ def batch_rows(n_rows, batch_size, order=None):
         yield rows if order is None else order[rows]
 
 
+def holds_integers(X):
+    """Whether a dense or sparse matrix is one of integers."""
+    if sparse.issparse(X):
+        return X.dtype.kind in "iu"
+    return namespace(X).isdtype(X.dtype, "integral")
+
+
 def column_ranges(X):
     """The smallest and the largest entry of each column, (n_columns,), NaN aside.
 
     Of a column without any, they are infinite.
     """
-    low, high, dtype = math.inf, -math.inf, float_dtype(X)
+    low = high = None
     for block in blocks(X.shape[0]):
-        rows = take_rows(X, block, dtype)
+        rows = take_rows(X, block, float_dtype(X))
         xp = namespace(rows)
         missing = xp.isnan(rows)
         least = xp.min(xp.where(missing, math.inf, rows), axis=0)
         most = xp.max(xp.where(missing, -math.inf, rows), axis=0)
-        low = xp.minimum(least, xp.asarray(low, dtype=dtype))
-        high = xp.maximum(most, xp.asarray(high, dtype=dtype))
+        low = least if low is None else xp.minimum(least, low)
+        high = most if high is None else xp.maximum(most, high)
     return low, high
 
 
