@@ -172,7 +172,7 @@ class CategoricalRBM(BaseRBM):
     >>> X = np.array([["red", "round"], ["green", "long"], ["blue", "long"]] * 50)
     >>> rbm = CategoricalRBM(4, n_iter=50, random_state=0).fit(X)
     >>> rbm.impute([["red", None], [None, "long"]], random_state=0)[0]
-    array(['red', 'round'], dtype='<U5')
+    array(['red', 'round'], dtype=object)
     """
 
     _parameter_constraints: dict = {
