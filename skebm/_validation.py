@@ -96,10 +96,11 @@ def refuse_nan(estimator, X, method, missing):
             "dense arrays: call X.toarray()."
         )
     # What is fitted can fill entries by itself.
+    imputer = "BoltzmannImputer"
     fills = hasattr(estimator, "impute") and method not in {"fit", "partial_fit"}
     raise ValueError(
         f"Input X contains NaN. {name}.{method} takes complete rows: fill the missing "
-        f"entries first, for example with {name if fills else 'BernoulliRBM'}.impute."
+        f"entries first, for example with {f'{name}.impute' if fills else imputer}."
     )
 
 

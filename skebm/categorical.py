@@ -67,7 +67,7 @@ class CategoricalRBM(BaseRBM):
         Largest Euclidean norm of the weights of a hidden unit. None means any.
     centered : bool, default=True
         Whether the gradient is that of the centred machine [4]_ [5]_. It leads to
-        better likelihoods, mostly, and does as well on flipped data (1 - X).
+        better likelihoods, mostly.
     initial_activation : float, default=0.1
         Mean of the hidden units at the start, in (0, 1). Units that start rarely active
         come to stand for different parts of a row: better features than from 1/2. The

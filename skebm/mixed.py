@@ -49,7 +49,8 @@ class MixedRBM(BaseRBM):
         "auto" is a 500th of the rows, but at least 20 and at most 100; up to 40 rows
         are one batch.
     n_iter : int, default=10
-        Number of passes over the rows.
+        Number of passes over the rows. Tables of some hundred rows take some hundred
+        passes, and a `learning_rate` of 0.03 to 0.05.
     algorithm : {"cd", "pcd", "pt"}, default="pt"
         How the model's side of the gradient is estimated: "cd" is contrastive
         divergence [1]_, with chains that start anew at the rows of each batch; "pcd" is
@@ -76,7 +77,7 @@ class MixedRBM(BaseRBM):
         Largest Euclidean norm of the weights of a hidden unit. None means any.
     centered : bool, default=True
         Whether the gradient is that of the centred machine [4]_ [5]_. It leads to
-        better likelihoods, mostly, and does as well on flipped data (1 - X).
+        better likelihoods, mostly.
     initial_activation : float, default=0.1
         Mean of the hidden units at the start, in (0, 1). Units that start rarely active
         come to stand for different parts of a row: better features than from 1/2. The
@@ -286,7 +287,10 @@ class MixedRBM(BaseRBM):
 
     def _units(self, n_layers, reader=None):
         if reader is None:
-            raise ValueError("A MixedRBM can only be the lowest machine of a stack.")
+            raise ValueError(
+                "A MixedRBM can only be the lowest machine of a stack: set, for "
+                "example, rbm=[MixedRBM(), BernoulliRBM()]."
+            )
         kinds = {
             BERNOULLI: Bernoulli(),
             GAUSSIAN: Gaussian(learns=self.learn_scale),
