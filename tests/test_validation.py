@@ -109,7 +109,7 @@ def test_who_can_fill_missing_entries_is_named():
     for model in models()[:3]:
         name = type(model).__name__
         if name != "BernoulliRBM":
-            with pytest.raises(ValueError, match=r"with BernoulliRBM\.impute"):
+            with pytest.raises(ValueError, match=r"with BoltzmannImputer"):
                 model.fit(gaps)
         model.fit(ROWS)
         with pytest.raises(ValueError, match=rf"for example with {name}\.impute"):
