@@ -164,6 +164,9 @@ class CategoricalRBM(BaseRBM):
        visual area V2. Advances in Neural Information Processing Systems 20, 873-880.
     .. [7] Hinton, G. E. (2012). A practical guide to training restricted Boltzmann
        machines. In: Neural Networks: Tricks of the Trade, 599-619.
+    .. [8] Salakhutdinov, R., Mnih, A. and Hinton, G. (2007). Restricted Boltzmann
+       machines for collaborative filtering. Proceedings of the 24th International
+       Conference on Machine Learning, 791-798.
 
     Examples
     --------

@@ -15,7 +15,7 @@ class MultinomialRBM(DocumentsMixin, BaseRBM):
     vocabulary, as :class:`sklearn.feature_extraction.text.CountVectorizer` has them.
     Documents v of n words have the distribution
 
-    .. math:: p(v, h) = \frac{1}{Z_n} \frac{n!}{\\prod_w v_w!}
+    .. math:: p(v, h) = \\frac{1}{Z_n} \\frac{n!}{\\prod_w v_w!}
               \\exp(b^T v + c^T h + v^T W h) .
 
     Given the hidden units, words are drawn independently from one distribution; it is
