@@ -38,6 +38,11 @@ def like(values, x):
     return namespace(x).asarray(values, dtype=x.dtype, device=device_of(x))
 
 
+def as_index(values, array):
+    """NumPy's integers or booleans where `array` is."""
+    return namespace(array).asarray(values, device=device_of(array))
+
+
 def zeros(shape, x):
     return namespace(x).zeros(shape, dtype=x.dtype, device=device_of(x))
 
@@ -94,6 +99,21 @@ def softplus(a):
     size *= 0.5
     tail += size
     return tail
+
+
+def log_sum_exp(a):
+    """log of the sum of exp(a) over the last axis, without overflow."""
+    xp = namespace(a)
+    top = xp.max(a, axis=-1, keepdims=True)
+    return top[..., 0] + xp.log(xp.sum(xp.exp(a - top), axis=-1))
+
+
+def softmax(a):
+    """exp(a), divided by its sum over the last axis."""
+    xp = namespace(a)
+    p = xp.exp(a - xp.max(a, axis=-1, keepdims=True))
+    p /= xp.sum(p, axis=-1, keepdims=True)
+    return p
 
 
 def log_mean_exp(x):

@@ -5,7 +5,15 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from .backend import device_of, like, namespace, to_numpy, zeros
+from .backend import (
+    as_index,
+    like,
+    log_sum_exp,
+    namespace,
+    softmax,
+    to_numpy,
+    zeros,
+)
 from .rows import column_ranges
 from .units import PlainBorder, refuse_other_border, x_log_x
 
@@ -43,20 +51,6 @@ class Groups:
         return xp.take(x, as_index(self.back, x), axis=-1)
 
 
-def as_index(values, array):
-    """NumPy's integers or booleans where `array` is."""
-    return namespace(array).asarray(values, device=device_of(array))
-
-
-def softmax(a):
-    """exp(a) normalised along the last axis, and the log of what it is divided by."""
-    xp = namespace(a)
-    most = xp.max(a, axis=-1, keepdims=True)
-    weights = xp.exp(a - most)
-    total = xp.sum(weights, axis=-1, keepdims=True)
-    return weights / total, most[..., 0] + xp.log(total[..., 0])
-
-
 class Categorical(PlainBorder):
     """Columns of categories, by their numbers from 0; a unit for each category.
 
@@ -64,6 +58,7 @@ class Categorical(PlainBorder):
     numbers of categories; each column has at least as many as `least`.
     """
 
+    knows_rows = True
     ask = "has columns of categories"
 
     def __init__(self, sizes=None, least=1):
@@ -71,7 +66,7 @@ class Categorical(PlainBorder):
 
     def mean(self, a):
         """E[x | a], (n_rows, n_units)."""
-        return self.groups.joined(softmax(self.groups.split(a, -math.inf))[0])
+        return self.groups.joined(softmax(self.groups.split(a, -math.inf)))
 
     def variance(self, mean):
         """Variance of x, elementwise, where it has that mean."""
@@ -99,7 +94,7 @@ class Categorical(PlainBorder):
 
     def log_partition(self, a):
         """log of the sum over x of exp(a x), per row."""
-        log_sums = softmax(self.groups.split(a, -math.inf))[1]
+        log_sums = log_sum_exp(self.groups.split(a, -math.inf))
         return namespace(a).sum(log_sums, axis=-1)
 
     def entropy(self, mean):

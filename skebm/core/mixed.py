@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from .backend import namespace
-from .categorical import as_index
+from .backend import as_index, namespace
 from .rows import Columns
 from .units import PlainBorder, refuse_other_border
 
@@ -14,6 +13,8 @@ class SideBySide(PlainBorder):
     The units of the first kind come first, whatever columns they are for. `columns` are
     the numbers of the columns of each kind.
     """
+
+    knows_rows = True
 
     def __init__(self, kinds, columns):
         self.kinds, self.columns = kinds, columns

@@ -4,7 +4,16 @@ import math
 
 from scipy.special import gammaln
 
-from .backend import bincount, device_of, like, namespace, to_numpy, zeros
+from .backend import (
+    bincount,
+    device_of,
+    like,
+    log_sum_exp,
+    namespace,
+    softmax,
+    to_numpy,
+    zeros,
+)
 from .rows import TINY, column_means, value_range
 from .units import PlainBorder, refuse_other_border, x_log_x
 
@@ -24,7 +33,7 @@ class Multinomial(PlainBorder):
     rows, documents have the `usual` length.
     """
 
-    has_totals = True
+    has_totals = knows_rows = True
     ask = "has no document that is far longer than the others"
 
     def __init__(self, usual=1.0, lengths=None):
@@ -72,10 +81,7 @@ class Multinomial(PlainBorder):
 
     def mean(self, a):
         """E[x | a]: the length times the probability of each word."""
-        xp = namespace(a)
-        p = xp.exp(a - xp.max(a, axis=-1, keepdims=True))
-        p *= self.lengths / xp.sum(p, axis=-1, keepdims=True)
-        return p
+        return self.lengths * softmax(a)
 
     def variance(self, mean):
         """Variance of x, elementwise, where it has that mean."""
@@ -140,13 +146,6 @@ class Multinomial(PlainBorder):
                 f"words, but its least value is {low:g}. Give counts as "
                 "sklearn.feature_extraction.text.CountVectorizer has them."
             )
-
-
-def log_sum_exp(a):
-    """log of the sum of exp(a) over the last axis, without overflow."""
-    xp = namespace(a)
-    top = xp.max(a, axis=-1, keepdims=True)
-    return top[..., 0] + xp.log(xp.sum(xp.exp(a - top), axis=-1))
 
 
 def drawn_words(mean, words, stream):

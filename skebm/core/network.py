@@ -12,7 +12,7 @@ deep machine has them.
 from itertools import pairwise
 from typing import NamedTuple
 
-from .backend import namespace, sigmoid, softplus, times_transposed
+from .backend import namespace, sigmoid, softmax, softplus, times_transposed
 from .machine import Params
 
 
@@ -21,10 +21,7 @@ class Softmax:
 
     def mean(self, a):
         """Outputs given their total input `a`, (n_rows, n_outputs)."""
-        xp = namespace(a)
-        p = xp.exp(a - xp.max(a, axis=-1, keepdims=True))
-        p /= xp.sum(p, axis=-1, keepdims=True)
-        return p
+        return softmax(a)
 
     def log_mean(self, a):
         """log of the outputs."""
