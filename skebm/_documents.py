@@ -37,9 +37,12 @@ class DocumentsMixin:
     # An entry that is not known would leave the length of the document open.
     _takes_missing = _fills_missing = False
 
-    def _settings(self, seed, n_rows, new):
-        settings = super()._settings(seed, n_rows, new)
+    def _settings(self, seed, n_rows, units):
+        settings = super()._settings(seed, n_rows, units)
         return settings._replace(algorithm=EvenDivergence(self.n_gibbs_steps))
+
+    def _log_z_of(self, held_out):
+        return lengths.count_lengths(*held_out)
 
     def _n_chains(self, n_rows):
         """As many as there are rows in a batch, or in a full one, if there is but one.

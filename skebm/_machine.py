@@ -6,6 +6,7 @@ these and those that :class:`skebm._fitting.Trainable` declares.
 """
 
 from .core.backend import namespace
+from .core.early_stopping import ONE_LOG_Z
 from .core.machine import Machine, Params
 from .core.rows import float_dtype
 from .core.sampling import USUAL
@@ -57,6 +58,10 @@ class MachineMixin:
     def _inference(self):
         """How training finds hidden layers; of no account where there is only one."""
         return USUAL
+
+    def _log_z_of(self, held_out):
+        """What finds log Z for rows held out, (rows, weights), in early stopping."""
+        return ONE_LOG_Z
 
     def _pretrains(self):
         """Whether the layers are trained by themselves before a fit as a whole."""

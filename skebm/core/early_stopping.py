@@ -9,8 +9,6 @@ import math
 from typing import NamedTuple
 
 from .backend import namespace
-from .lengths import annealed_mean, count_lengths, exact_mean
-from .multinomial import Multinomial
 from .partition import ANNEALING_STEPS, annealed, exact, settled, smaller_side
 from .rows import Encoded, Subset, by_blocks, float_dtype, has_nan
 from .sampling import visible_free_energy
@@ -53,40 +51,45 @@ class Progress(NamedTuple):
     due: int = 0
 
 
-def annealed_log_z(progress, state, settings, held_out=None):
+class OneLogZ:
+    """log Z where it is the same for all rows, as it mostly is."""
+
+    def exact(self, machine):
+        """By enumeration."""
+        return exact(machine)
+
+    def annealed(self, machine, base, chains, n_runs, n_betas, stream):
+        """By annealing, and the chains that it started from."""
+        chains = settled(machine, chains, n_runs, n_betas, stream)
+        return annealed(machine, base, chains, n_betas, stream), chains
+
+
+ONE_LOG_Z = OneLogZ()
+
+
+def annealed_log_z(progress, state, settings, log_z=ONE_LOG_Z):
     """log Z of the state's machine, its standard error, and the progress after that.
 
-    Where rows are documents, it is the mean over the lengths of those held out. The
-    chains are not those of the training, which lag behind the parameters.
+    `log_z` finds it for the rows held out. The chains are not those of the training,
+    which lag behind the parameters.
     """
     machine, mean = state.machine, state.means[0]
-    lengths = None
-    if isinstance(machine.units[0], Multinomial):
-        lengths = count_lengths(*held_out)
     if smaller_side(machine).n_states <= FEW_STATES:
-        found = exact(machine) if lengths is None else exact_mean(machine, lengths)
-        return found.value, 0.0, progress
+        return log_z.exact(machine).value, 0.0, progress
     base = base_biases(state.units, state.params, mean)
-
-    def estimated(chains, n_betas, draws):
-        if lengths is not None:
-            return annealed_mean(machine, lengths, chains, N_RUNS, n_betas, draws)
-        chains = settled(machine, chains, N_RUNS, n_betas, draws)
-        return annealed(machine, base, chains, n_betas, draws), chains
-
     draws = stream(settings.seed, Purpose.VALIDATION, mean, state.epoch + 1)
     n_betas, chains = progress.n_betas, progress.chains
     if chains is None:
         chains = settings.algorithm.samples(state.chains)
     while True:
-        log_z, chains = estimated(chains, n_betas, draws)
-        if log_z.std_error <= HIGH_ERROR or n_betas >= MAX_BETAS:
+        found, chains = log_z.annealed(machine, base, chains, N_RUNS, n_betas, draws)
+        if found.std_error <= HIGH_ERROR or n_betas >= MAX_BETAS:
             break
         n_betas *= 2
-    if log_z.std_error < LOW_ERROR and n_betas > FIRST_BETAS:
+    if found.std_error < LOW_ERROR and n_betas > FIRST_BETAS:
         n_betas //= 2
     progress = progress._replace(n_betas=n_betas, chains=chains)
-    return log_z.value, log_z.std_error, progress
+    return found.value, found.std_error, progress
 
 
 class Rule(NamedTuple):
@@ -105,12 +108,16 @@ class Rule(NamedTuple):
 
 
 class EarlyStopping(NamedTuple):
-    """The rows held out, (rows, weights), as many of the fit, and the rule."""
+    """The rows held out, (rows, weights), as many of the fit, and the rule.
+
+    `log_z` finds log Z for the rows held out.
+    """
 
     held_out: tuple
     compared: tuple
     rule: Rule
     settings: object
+    log_z: object = ONE_LOG_Z
 
     def is_due(self, progress, epoch, last):
         """Whether to look at this epoch: at the last one always."""
@@ -119,7 +126,7 @@ class EarlyStopping(NamedTuple):
     def judge(self, progress, state):
         """Progress with the state counted in, and numbers for the history."""
         log_z, error, progress = annealed_log_z(
-            progress, state, self.settings, self.held_out
+            progress, state, self.settings, self.log_z
         )
         machine = state.machine
         held_out, compared = (

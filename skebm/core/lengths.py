@@ -21,9 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import device_of, like, namespace, to_numpy, zeros
+from .backend import device_of, like, log_sum_exp, namespace, to_numpy, zeros
 from .machine import ODD, field, free_energy, inputs, resample
-from .multinomial import log_sum_exp
 from .partition import (
     BLOCK_BYTES,
     LogPartition,
@@ -190,12 +189,26 @@ def annealed(machine, samples, longest, n_stages, stream):
 
 
 class LengthShares(NamedTuple):
-    """Lengths of documents, each once, and the share of the weights that it has."""
+    """Lengths of documents, each once, and the share of the weights that it has.
+
+    It finds the mean log Z of the documents, as early stopping asks for it.
+    """
 
     lengths: object
     shares: object
 
-    def mean(self, log_partitions):
+    def exact(self, machine):
+        """By enumeration."""
+        return self._mean(exact(machine, self.lengths))
+
+    def annealed(self, machine, base, chains, n_runs, n_stages, stream):
+        """By annealing, and the chains that it started from."""
+        longest = float(self.lengths[-1])
+        hidden = settled(machine, chains[ODD], longest, n_runs, n_stages, stream)
+        found = annealed(machine, hidden, longest, n_stages, stream)
+        return self._mean(map(found.at, self.lengths)), [None, hidden]
+
+    def _mean(self, log_partitions):
         """The mean of log Z, with the ends of all brackets and the largest error."""
         fields = zip(*log_partitions, strict=True)
         values, lower, upper, errors, methods, sizes = fields
@@ -214,19 +227,6 @@ def count_lengths(rows, sample_weight):
 def document_lengths(rows, dtype):
     """Numbers of words, (n_rows,), in double precision."""
     return as_double(by_blocks(lambda v: namespace(v).sum(v, axis=-1), rows, dtype))
-
-
-def exact_mean(machine, counted):
-    """Mean log Z of documents by enumeration."""
-    return counted.mean(exact(machine, counted.lengths))
-
-
-def annealed_mean(machine, counted, chains, n_runs, n_stages, stream):
-    """Mean log Z of documents by annealing, and the chains that it started from."""
-    longest = float(counted.lengths[-1])
-    hidden = settled(machine, chains[ODD], longest, n_runs, n_stages, stream)
-    found = annealed(machine, hidden, longest, n_stages, stream)
-    return counted.mean(map(found.at, counted.lengths)), [None, hidden]
 
 
 def log_p_of_words(machine, both):
