@@ -79,12 +79,17 @@ def check_kinds(rbms):
         hidden, visible = (
             rbm._new_kinds(2, None)[layer] for rbm, layer in ((below, 1), (above, 0))
         )
+        if visible.knows_rows:
+            raise ValueError(
+                f"Only the lowest machine of a stack may have {type(visible).__name__} "
+                f"visible units, but machine {index + 1} has them: set, for example, "
+                f"rbm=[{type(above).__name__}(), BernoulliRBM()]."
+            )
         if type(hidden) is not type(visible):
             raise ValueError(
                 f"Layer {index} is the hidden one of a machine with "
                 f"{type(hidden).__name__} units, and the visible one of the next with "
-                f"{type(visible).__name__} units: give machines that agree, as in "
-                "rbm=[GaussianRBM(), BernoulliRBM()]."
+                f"{type(visible).__name__} units: give machines that agree."
             )
 
 

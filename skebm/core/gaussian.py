@@ -40,6 +40,7 @@ class Gaussian(PlainBorder):
     states.
     """
 
+    knows_rows = True
     ask = "has no entry that is far off the others"
 
     # Standard deviation of the inputs from the layer above at the start. They move the

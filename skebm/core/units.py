@@ -10,12 +10,12 @@ At the border, `check` says what is wrong with rows, `encode` makes states of th
 `n_units` for so many columns, and `decode` makes of states, or means, what the user
 gets back. A log-density of states is one of rows where `log_jacobian` is added. `ask`
 is what rows should be, in words. What a border has to know of rows, such as their
-scale, is `fitted` to them, `saved` and `restored`; what training improves of that is
-`trainable`, by `learn`. Where a row has a total that stays as it is, as a document has
-a number of words, it `has_totals`, and `alike` gives the kind for those of states.
-:class:`PlainBorder` is for kinds whose rows are states. Learning rates are multiplied
-by `step_scale`, and `most_input` is the standard deviation up to which the inputs from
-a layer above may vary at the start of training.
+scale, is `fitted` to them, `saved` and `restored`: it `knows_rows`. What training
+improves of that is `trainable`, by `learn`. Where a row has a total that stays as it
+is, as a document has a number of words, it `has_totals`, and `alike` gives the kind for
+those of states. :class:`PlainBorder` is for kinds whose rows are states. Learning rates
+are multiplied by `step_scale`, and `most_input` is the standard deviation up to which
+the inputs from a layer above may vary at the start of training.
 
 Not every kind has states that can be enumerated, `n_states` and `states`, or just two
 `alternatives`, a low value and a high one, or means that are `logistic`, as a network
@@ -133,6 +133,7 @@ class PlainBorder:
     most_input = MAX_INPUT_DOWN
     step_scale = 1.0
     has_totals = False
+    knows_rows = False
     ask = "has values that its units can have"
     learn = None
 
