@@ -14,7 +14,12 @@ from ._fitting import Fit, Trainable
 from ._machine_epochs import MachineEpochs, Run
 from ._queries import BoltzmannMachineMixin
 from ._resuming import Call
-from ._validation import check_rows, check_weights, refuse_empty_columns
+from ._validation import (
+    check_rows,
+    check_weights,
+    refuse_early_stopping,
+    refuse_empty_columns,
+)
 from .core import algorithms, optimise, training
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Params
@@ -179,11 +184,7 @@ class BaseBoltzmannMachine(
             return SCHEDULES[self.learning_rate_schedule](
                 self.learning_rate, self.n_iter
             )
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit does not support early_stopping=True: hold rows out "
-                "yourself, and call score on them between the calls."
-            )
+        refuse_early_stopping(self)
         return [self.learning_rate]
 
     def _train(self, X_given, y, sample_weight, call):
@@ -271,7 +272,7 @@ class BaseBoltzmannMachine(
                 f"validation_fraction (now {self.validation_fraction:g}) lower, or set "
                 "early_stopping=False."
             )
-        return stopping, left
+        return stopping._replace(log_z=self._log_z_of(stopping.held_out)), left
 
     def _settings(self, seed, n_rows, units):
         return training.Settings(

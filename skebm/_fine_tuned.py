@@ -31,7 +31,7 @@ from ._stacking import (
     layer_sizes,
     refuse_checkpoints,
 )
-from ._validation import check_rows, check_sum
+from ._validation import check_rows, check_sum, refuse_early_stopping
 from ._warnings import warn
 from .core import fine_tuning, optimise
 from .core.backend import namespace
@@ -146,11 +146,7 @@ class BaseFineTunedNetwork(
                 )
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit does not support early_stopping=True: hold rows out "
-                "yourself, and call score on them between the calls."
-            )
+        refuse_early_stopping(self)
         going_on = self.__sklearn_is_fitted__()
         call = Call("partial_fit", going_on, classes=classes)
         return self._train(X, y, sample_weight, call)

@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
     _get_feature_names,
 )
 
+from ._columns import is_frame
 from ._warnings import warn
 from .core.backend import namespace, to_numpy
 from .core.rows import column_means, has_nan
@@ -221,7 +222,7 @@ def rows_of_user(estimator, rows, name):
                 f"fit. It had {names}."
             )
         return [rows.get(key, np.nan) for key in names]
-    if hasattr(rows, "columns"):
+    if is_frame(rows):
         _check_feature_names(estimator, rows, reset=False)
     elif hasattr(rows, "index") and hasattr(rows, "to_numpy"):
         if len(rows) != len(names) or (
@@ -233,6 +234,15 @@ def rows_of_user(estimator, rows, name):
             )
         rows = rows.to_numpy()
     return rows
+
+
+def refuse_early_stopping(estimator, what="rows", how="call score on them"):
+    """Raise an error where a single pass over the rows would have to stop early."""
+    if estimator.early_stopping:
+        raise ValueError(
+            f"partial_fit does not support early_stopping=True: hold {what} out "
+            f"yourself, and {how} between the calls."
+        )
 
 
 def draw_seed(random_state):

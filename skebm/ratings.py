@@ -19,7 +19,7 @@ from ._rating_rows import (
     refuse_unrated,
 )
 from ._resuming import Call
-from ._validation import check_weights
+from ._validation import check_weights, refuse_early_stopping
 from .core import optimise, rating_training
 from .core.machine import Params
 from .core.rows import float_dtype
@@ -280,11 +280,7 @@ class RatingRBM(RatingQueriesMixin, Trainable):
         if method == "fit":
             schedule = SCHEDULES[self.learning_rate_schedule]
             return schedule(self.learning_rate, self.n_iter)
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit does not support early_stopping=True: hold ratings out "
-                "yourself, and predict them between the calls."
-            )
+        refuse_early_stopping(self, "ratings", "predict them")
         return [self.learning_rate]
 
     def _train(self, X_given, y, sample_weight, call):
