@@ -18,9 +18,14 @@ HIDDEN = {"bernoulli": Bernoulli, "gaussian": Gaussian}
 HIDDEN_UNITS = [StrOptions(set(HIDDEN))]
 
 
-def hidden_kind(name):
-    """The kind of hidden units by its name."""
-    return HIDDEN[name]()
+def hidden_kind(rbm):
+    """The kind of hidden units that `hidden_units` names."""
+    if rbm.hidden_units == "gaussian" and rbm.sparsity_target is not None:
+        raise ValueError(
+            "sparsity_target is the share of rows for which a hidden unit is active, "
+            'but those of hidden_units="gaussian" are not on or off: leave it None.'
+        )
+    return HIDDEN[rbm.hidden_units]()
 
 
 def fitted_reader(rbm):

@@ -271,4 +271,4 @@ class GaussianRBM(BaseRBM):
         return self._border["scale"]
 
     def _units(self, n_layers, reader=None):
-        return Gaussian(learns=self.learn_scale), hidden_kind(self.hidden_units)
+        return Gaussian(learns=self.learn_scale), hidden_kind(self)

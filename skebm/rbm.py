@@ -236,4 +236,4 @@ class BernoulliRBM(BaseRBM):
         self.random_state = random_state
 
     def _units(self, n_layers, reader=None):
-        return Bernoulli(), hidden_kind(self.hidden_units)
+        return Bernoulli(), hidden_kind(self)

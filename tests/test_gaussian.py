@@ -339,8 +339,11 @@ def test_in_stacks_and_networks():
     assert_allclose(
         dbm.sample(500, random_state=0).mean(axis=0), X.mean(axis=0), rtol=0.2
     )
-    with pytest.raises(ValueError, match=r"Layer 1 is .* rbm=.GaussianRBM.., Bern"):
-        DBN((12, 6), rbm=GaussianRBM()).fit(X)
+    alone = r"Only the lowest .* Gaussian .* machine 2 .* rbm=.GaussianRBM.., Bern"
+    linear = BernoulliRBM(hidden_units="gaussian")
+    for rbm in (GaussianRBM(), [linear, GaussianRBM()]):
+        with pytest.raises(ValueError, match=alone):
+            DBN((12, 6), rbm=rbm).fit(X)
     with pytest.raises(ValueError, match="Only the lowest machine may have other"):
         DBM((12, 6), rbm=GaussianRBM()).fit(X)
 
@@ -406,5 +409,7 @@ def test_linear_codes_are_learnt():
     assert np.mean((dbn.reconstruct(X) > 0.5) == X) > 0.65
     with pytest.raises(ValueError, match="Fine-tuning needs units with logistic"):
         DBNClassifier(dbn=dbn).fit(X, wine()[1])
+    with pytest.raises(ValueError, match="sparsity_target is the share of rows"):
+        BernoulliRBM(**params, sparsity_target=0.1).fit(X)
     with pytest.raises(ValueError, match="hidden ones Bernoulli here"):
         DBM((20, 3), rbm=BernoulliRBM(**params)).fit(X)
