@@ -11,6 +11,9 @@ from .core.rows import blocks
 # Different ratings above which they are likely to be no ratings.
 MANY_RATINGS = 100
 
+# Share of zeros above which they are likely to stand for what is unknown.
+MANY_ZEROS = 0.5
+
 # How far from a rating a value may be for rounding, as from double to single precision.
 ROUNDING = 1e-6
 
@@ -24,13 +27,27 @@ def check_rated(estimator, X, method, new=False):
         check_stored(estimator, X)
     checked = check_rows(estimator, X, method=method, kind=None, new=new, missing=True)
     if not sparse.issparse(checked):
-        return from_dense(checked)
+        found = from_dense(checked)
+        if new:
+            warn_of_zeros(estimator, found)
+        return found
     if not checked.has_sorted_indices:
         checked = checked.sorted_indices()
     same = np.diff(checked.indices) == 0
     if (same & (np.diff(users_of(checked)) == 0)).any():
         refuse_repeated(estimator)
     return checked
+
+
+def warn_of_zeros(estimator, X):
+    """Warn where most entries of a dense matrix are 0, as if that meant unknown."""
+    share = np.mean(X.data == 0.0) if X.nnz else 0.0
+    if share > MANY_ZEROS and np.unique(X.data).size > 2:
+        warn(
+            f"{type(estimator).__name__} takes 0 for a rating, and {share:.0%} of the "
+            "entries of X are 0. If 0 stands for what is unknown, give a sparse matrix "
+            "of the others, as scipy.sparse.csr_array(X) is, or NaN in its place."
+        )
 
 
 def check_stored(estimator, X):
