@@ -138,6 +138,8 @@ def test_array_api_values(estimator, namespace, dtype):
     [
         BernoulliRBM(3, algorithm="pt"),
         BernoulliRBM(3, early_stopping=True),
+        BernoulliRBM(3, hidden_units="gaussian"),
+        GaussianRBM(3, early_stopping=True),
         DBM((3, 2), algorithm="pt"),
         DBM((3, 2), early_stopping=True),
     ],
@@ -157,6 +159,7 @@ def test_arrays_stay_on_their_device(estimator):
             estimator.reconstruct(X),
             estimator.impute(X),
             estimator.sample(3),
+            estimator.sample(3, given=xp.where(X[:3, :] > 0.5, X[:3, :], xp.nan)),
         ):
             assert rows.device == X.device
         estimator.log_partition("ais", n_betas=100)

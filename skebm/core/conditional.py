@@ -8,7 +8,7 @@ has come to [Neal 2001].
 
 import numpy as np
 
-from .backend import like, namespace
+from .backend import device_of, like, namespace
 from .machine import EVEN, ODD, resample, sample_from_means, to_means
 from .partition import anneal, base_samples
 from .sampling import clamp
@@ -81,7 +81,7 @@ def sample_given(machine, data_mean, clamped, n_steps, stream):
     uniform = stream.uniform((n_rows,))
     reached = uniform[None, :] >= like(np.cumsum(weights, axis=0)[:-1], uniform)
     chosen = xp.sum(xp.astype(reached, xp.int64), axis=0)
-    numbers = chosen * n_rows + xp.arange(n_rows)
+    numbers = chosen * n_rows + xp.arange(n_rows, device=device_of(chosen))
     return [
         xp.take(x, numbers, axis=0) if index % 2 == EVEN else None
         for index, x in enumerate(layers)
