@@ -6,8 +6,8 @@ these and those that :class:`skebm._fitting.Trainable` declares.
 """
 
 from .core.backend import namespace
-from .core.early_stopping import ONE_LOG_Z
 from .core.machine import Machine, Params
+from .core.partition import ONE_LOG_Z
 from .core.rows import float_dtype
 from .core.sampling import USUAL
 

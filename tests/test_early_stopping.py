@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skebm import BernoulliRBM
-from skebm.core import early_stopping, training
+from skebm.core import early_stopping, partition, training
 from skebm.core.early_stopping import EarlyStopping, Progress, Rule
 from skebm.core.machine import Machine
 from skebm.core.partition import exact
@@ -65,13 +65,13 @@ def test_temperatures_follow_the_error(monkeypatch):
 def test_chains_of_log_z_go_on_from_epoch_to_epoch(monkeypatch):
     """Were they those of the training, they would lag behind the parameters."""
     starts = []
-    settled = early_stopping.settled
+    settled = partition.settled
 
     def spy(machine, chains, *rest):
         starts.append(chains)
         return settled(machine, chains, *rest)
 
-    monkeypatch.setattr(early_stopping, "settled", spy)
+    monkeypatch.setattr(partition, "settled", spy)
     annealed_along(2, monkeypatch)
     assert len(starts[0][1]) == 10
     assert len(starts[1][1]) == early_stopping.N_RUNS

@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple
 
 from .backend import namespace
-from .partition import ANNEALING_STEPS, annealed, exact, settled, smaller_side
+from .partition import ANNEALING_STEPS, ONE_LOG_Z, smaller_side
 from .rows import Encoded, Subset, by_blocks, float_dtype, has_nan
 from .sampling import visible_free_energy
 from .streams import Purpose, stream
@@ -49,22 +49,6 @@ class Progress(NamedTuple):
     n_against: int = 0
     judged: int = 0
     due: int = 0
-
-
-class OneLogZ:
-    """log Z where it is the same for all rows, as it mostly is."""
-
-    def exact(self, machine):
-        """By enumeration."""
-        return exact(machine)
-
-    def annealed(self, machine, base, chains, n_runs, n_betas, stream):
-        """By annealing, and the chains that it started from."""
-        chains = settled(machine, chains, n_runs, n_betas, stream)
-        return annealed(machine, base, chains, n_betas, stream), chains
-
-
-ONE_LOG_Z = OneLogZ()
 
 
 def annealed_log_z(progress, state, settings, log_z=ONE_LOG_Z):
