@@ -25,7 +25,8 @@ COMBINATIONS = [
 
 
 def name_of(network):
-    return f"{type(network.output).__name__}-{network.loss.__name__}"
+    tied = f"-{type(network.hidden).__name__}-tied" if network.tied else ""
+    return f"{type(network.output).__name__}-{network.loss.__name__}{tied}"
 
 
 def random_params(sizes, rng, asarray=np.asarray):
@@ -78,6 +79,65 @@ def test_descent_is_minus_the_numerical_gradient(network, dropout, sizes, rng):
     for x, slope in zip(found, expected, strict=True):
         assert_allclose(-x, slope, atol=1e-6 * max(1.0, np.abs(slope).max()))
     assert max(np.abs(x).max() for x in found) > 1e-3
+
+
+HIDDEN = list(net.ACTIVATIONS.values())
+
+
+def kind_name(hidden):
+    return "all" if isinstance(hidden, tuple) else type(hidden).__name__
+
+
+@pytest.mark.parametrize("hidden", [*HIDDEN, tuple(HIDDEN)], ids=kind_name)
+@pytest.mark.parametrize("dropout", [(0.0, 0.0), (0.3, 0.5)])
+@pytest.mark.parametrize("tied", [False, True])
+def test_descent_for_every_kind_of_hidden_layer(hidden, dropout, tied, rng):
+    network = net.Network(net.Identity(), net.squared_error, hidden, tied)
+    sizes = (4, 5, 3, 4, 5, 6)
+    if tied:
+        sizes = (4, 5, 3, 5, 4)
+        hidden = hidden[:3] if isinstance(hidden, tuple) else hidden
+        network = network._replace(hidden=hidden)
+    params = random_params(sizes, rng)
+    if tied:
+        params = Params(params.weights[:2], params.biases)
+    rows, weights = rng.normal(size=(6, 4)), rng.uniform(size=6)
+    y = rng.normal(size=(6, sizes[-1]))
+
+    def computed():
+        draws = stream(3, Purpose.DROPOUT, rows)
+        rates = net.Dropout(*dropout)
+        return net.descent(network, params, rows, y, weights, rates, draws)
+
+    _, step = computed()
+    expected = numerical(lambda: computed()[0], params, 1e-6)
+    found = [x for group in step for x in group]
+    for x, slope in zip(found, expected, strict=True):
+        assert_allclose(-x, slope, atol=1e-6 * max(1.0, np.abs(slope).max()))
+    assert max(np.abs(x).max() for x in found) > 1e-3
+
+
+@pytest.mark.parametrize("n_rows", [6, 100])
+@pytest.mark.parametrize("hidden", HIDDEN, ids=kind_name)
+def test_the_gradient_by_the_input_is_the_numerical_one(hidden, n_rows, rng):
+    params = random_params((4, 5, 3, 2), rng)
+    rows, g = rng.normal(size=(n_rows, 4)), rng.normal(size=(n_rows, 2))
+
+    def value():
+        return (net.output_field(params, net.top_layer(params, rows, hidden)) * g).sum()
+
+    layers = net.layers_below(params, rows, hidden)
+    _, slope = net.backward(params, layers, g.copy(), hidden)
+    expected = np.zeros_like(rows)
+    for place in np.ndindex(6, 4):
+        kept = rows[place]
+        rows[place] = kept + 1e-6
+        above = value()
+        rows[place] = kept - 1e-6
+        expected[place] = (above - value()) / 2e-6
+        rows[place] = kept
+    found = net.by_input(params, slope)
+    assert_allclose(found[:6], expected[:6], atol=1e-6 * np.abs(expected).max())
 
 
 def with_inputs_beside(sizes, beside, rng):
@@ -185,13 +245,21 @@ def test_dropout_leaves_out_a_share_and_keeps_the_mean(rng):
     assert net.drop(x, 0.0, None) is x
 
 
+TIED = [
+    net.Network(net.Sigmoid(), net.cross_entropy, hidden, tied=True)
+    for hidden in HIDDEN[:3]
+]
+
+
 @pytest.mark.parametrize("namespace", NAMESPACES)
-@pytest.mark.parametrize("network", COMBINATIONS, ids=name_of)
+@pytest.mark.parametrize("network", [*COMBINATIONS, *TIED], ids=name_of)
 def test_other_namespaces_agree(network, namespace, rng):
     asarray = asarray_of(namespace)
     params = random_params((4, 5, 3), rng)
+    if network.tied:
+        params = Params(params.weights[:1], (*params.biases[:1], np.zeros(4)))
     rows, weights = rng.uniform(size=(6, 4)), rng.uniform(size=6)
-    y = targets_for(network.output, 6, 3, rng)
+    y = targets_for(network.output, 6, params.biases[-1].shape[0], rng)
 
     def computed(asarray):
         there = Params(*(tuple(asarray(x) for x in group) for group in params))

@@ -1,8 +1,9 @@
-"""The feed-forward network: logistic hidden layers, an output layer, backpropagation.
+"""The feed-forward network: hidden layers, an output layer, backpropagation.
 
 Its params are `Params` with the weights (n_l, n_{l+1}) between neighbouring layers and
 the biases (n_{l+1},) of all layers but the input: the upward half of a stack of
-machines, with an output layer on top.
+machines, with an output layer on top. Where the weights are tied, the upper half of the
+layers takes those of the lower half, transposed.
 
 Weights with more rows than the layer below has units take the values beside it, too:
 further columns of the input, which the layers share out from below. The network of a
@@ -46,10 +47,10 @@ class Softmax:
 
 
 class Sigmoid:
-    """Several properties, each of which may hold: outputs are its probability."""
+    """Logistic units. As outputs, probabilities of properties that may hold."""
 
     def mean(self, a):
-        """Outputs given their total input `a`, (n_rows, n_outputs)."""
+        """Values given their total input `a`, (n_rows, n_units)."""
         return sigmoid(a)
 
     def log_mean(self, a):
@@ -65,29 +66,73 @@ class Sigmoid:
         # Rounded, the sum of all rows may be more than their mass.
         return xp.log(sums + 0.5) - xp.log(xp.clip(mass - sums, 0.0) + 0.5)
 
-    def times_slope(self, mean, g):
-        """The derivative of the outputs by `a`, applied to `g`."""
-        return mean * (1.0 - mean) * g
+    def times_slope(self, x, g, kept=1.0):
+        """The derivative of `x` by `a`, applied to `g`: see :class:`Network`."""
+        g *= x
+        g *= 1.0 - kept * x
+        return g
 
     def cross_entropy(self, a, y):
         """-sum_k (y_k log mean_k + (1 - y_k) log(1 - mean_k)), (n_rows,)."""
         return namespace(a).sum(softplus(a) - a * y, axis=-1)
 
 
-class Identity:
-    """Real numbers. Their loss is the squared error: they have no cross-entropy."""
+class Tanh:
+    """Units between -1 and 1."""
 
     def mean(self, a):
-        """Outputs given their total input `a`, (n_rows, n_outputs)."""
+        """Values given their total input `a`, (n_rows, n_units)."""
+        return namespace(a).tanh(a)
+
+    def times_slope(self, x, g, kept=1.0):
+        """The derivative of `x` by `a`, applied to `g`: see :class:`Network`."""
+        g *= 1.0 - (kept * x) ** 2
+        return left_in(x, g, kept)
+
+
+class ReLU:
+    """Rectified linear units: zero for negative inputs."""
+
+    def mean(self, a):
+        """Values given their total input `a`, (n_rows, n_units)."""
+        return namespace(a).clip(a, 0.0)
+
+    def times_slope(self, x, g, kept=1.0):
+        """The derivative of `x` by `a`, applied to `g`: see :class:`Network`."""
+        g *= namespace(x).astype(x > 0.0, g.dtype)
+        return g / kept if kept < 1.0 else g
+
+
+class Identity:
+    """Real numbers. As outputs, their loss is the squared error: no cross-entropy."""
+
+    def mean(self, a):
+        """Values given their total input `a`, (n_rows, n_units)."""
         return a
 
     def typical(self, sums, mass):
         """The total input that fits targets with these weighted sums, (n_outputs,)."""
         return sums / mass
 
-    def times_slope(self, mean, g):
-        """The derivative of the outputs by `a`, applied to `g`."""
+    def times_slope(self, x, g, kept=1.0):
+        """The derivative of `x` by `a`, applied to `g`: see :class:`Network`."""
+        return left_in(x, g, kept)
+
+
+# What hidden layers may be made of.
+ACTIVATIONS = {
+    "logistic": Sigmoid(),
+    "tanh": Tanh(),
+    "relu": ReLU(),
+    "identity": Identity(),
+}
+
+
+def left_in(x, g, kept):
+    """`g` where dropout has left `x` in, scaled up, and 0 where it is left out."""
+    if kept == 1.0:
         return g
+    return g * namespace(x).astype(x != 0.0, g.dtype) / kept
 
 
 def cross_entropy(output, a, targets):
@@ -114,10 +159,21 @@ class Dropout(NamedTuple):
 
 
 class Network(NamedTuple):
-    """The kind of the outputs, and `cross_entropy` or `squared_error`."""
+    """What a network is made of, besides its params.
+
+    The kind of the outputs; `cross_entropy` or `squared_error`; the kinds of the hidden
+    layers, one for all of them or a tuple; and whether the weights are tied.
+
+    A kind gives the `mean` of units, from their total input a. Backpropagation asks it
+    for `times_slope`, the derivative of x by a, applied to `g`, which may be used up.
+    x is what dropout has made of the mean, m mean(a) / kept with m = 0 or 1: so the
+    mask m need not be remembered.
+    """
 
     output: object
     loss: object
+    hidden: object = ACTIVATIONS["logistic"]
+    tied: bool = False
 
 
 def drop(x, share, stream):
@@ -147,18 +203,43 @@ def unrolled(params):
     return Params(tuple(weights), params.biases[1:])
 
 
-def layers_below(params, rows, dropout=None, stream=None):
+def mirrored(params):
+    """All layers of a network with tied weights, from those of the lower half."""
+    weights = params.weights
+    return Params((*weights, *(W.T for W in reversed(weights))), params.biases)
+
+
+def folded(gradient):
+    """The gradient of tied weights, from that of all layers."""
+    half = len(gradient.weights) // 2
+    lower, upper = gradient.weights[:half], reversed(gradient.weights[half:])
+    weights = tuple(up + down.T for up, down in zip(lower, upper, strict=True))
+    return Params(weights, gradient.biases)
+
+
+def kinds_of(hidden, n_layers):
+    """The kind of each hidden layer."""
+    return hidden if isinstance(hidden, tuple) else (hidden,) * n_layers
+
+
+def layers_below(
+    params, rows, hidden=ACTIVATIONS["logistic"], dropout=None, stream=None
+):
     """What each layer gets, from below: (n_rows, rows of its weights)."""
     dropout = dropout or Dropout()
     rows = drop(rows, dropout.visible, stream)
     used = params.weights[0].shape[0]
     layers = [rows[:, :used]]
-    for W, b, W_above in zip(
-        params.weights[:-1], params.biases[:-1], params.weights[1:], strict=True
+    for kind, W, b, W_above in zip(
+        kinds_of(hidden, len(params.weights) - 1),
+        params.weights[:-1],
+        params.biases[:-1],
+        params.weights[1:],
+        strict=True,
     ):
         a = layers[-1] @ W
         a += b
-        x = drop(sigmoid(a), dropout.hidden, stream)
+        x = drop(kind.mean(a), dropout.hidden, stream)
         n_beside = W_above.shape[0] - b.shape[0]
         if n_beside > 0:
             beside = rows[:, used : used + n_beside]
@@ -167,9 +248,9 @@ def layers_below(params, rows, dropout=None, stream=None):
     return layers
 
 
-def top_layer(params, rows):
+def top_layer(params, rows, hidden=ACTIVATIONS["logistic"]):
     """The top hidden layer, (n_rows, n_units), from rows of the input."""
-    return layers_below(params, rows)[-1]
+    return layers_below(params, rows, hidden)[-1]
 
 
 def output_field(params, below):
@@ -179,32 +260,47 @@ def output_field(params, below):
     return a
 
 
+def backward(params, layers, slope, hidden=ACTIVATIONS["logistic"], kept=1.0):
+    """Gradient of the params, and `slope` by the first hidden layer's total input.
+
+    From `slope`, (n_rows, n_outputs), the gradient by the total input of the outputs,
+    and the `layers_below`, of whose hidden units dropout has `kept` a share.
+    """
+    weights, biases = [], []
+    kinds = kinds_of(hidden, len(layers) - 1)
+    for index in reversed(range(len(layers))):
+        x = layers[index]
+        weights.append(x.T @ slope)
+        biases.append(namespace(x).sum(slope, axis=0))
+        if index > 0:
+            n_below = params.biases[index - 1].shape[0]
+            slope = times_transposed(slope, params.weights[index][:n_below, ...])
+            slope = kinds[index - 1].times_slope(x[:, :n_below], slope, kept)
+    return Params(tuple(weights[::-1]), tuple(biases[::-1])), slope
+
+
+def by_input(params, slope):
+    """Gradient by the input, (n_rows, n_inputs), from what :func:`backward` gives.
+
+    Of the columns for the first hidden layer, without those beside them.
+    """
+    return times_transposed(slope, params.weights[0])
+
+
 def descent(network, params, rows, targets, row_weights, dropout=None, stream=None):
     """The weighted sum of the rows' losses, and minus its gradient.
 
     Optimisers ascend: what they are given is the direction in which the loss falls.
     """
-    xp = namespace(rows)
     dropout = dropout or Dropout()
-    layers = layers_below(params, rows, dropout, stream)
-    a = output_field(params, layers[-1])
+    full = mirrored(params) if network.tied else params
+    layers = layers_below(full, rows, network.hidden, dropout, stream)
+    a = output_field(full, layers[-1])
     losses, slope = network.loss(network.output, a, targets)
     slope = slope * -row_weights[:, None]
-    weights, biases = [], []
-    for index in reversed(range(len(layers))):
-        x = layers[index]
-        weights.append(x.T @ slope)
-        biases.append(xp.sum(slope, axis=0))
-        if index > 0:
-            n_below = params.biases[index - 1].shape[0]
-            slope = times_transposed(slope, params.weights[index][:n_below, ...])
-            x = x[:, :n_below]
-            # x = mask * sigmoid(a) / kept, so that the mask need not be remembered:
-            # the slope mask * sigmoid(a) * (1 - sigmoid(a)) / kept is this.
-            slope *= x
-            slope *= 1.0 - (1.0 - dropout.hidden) * x
-    loss = xp.sum(row_weights * losses)
-    return loss, Params(tuple(weights[::-1]), tuple(biases[::-1]))
+    step, _ = backward(full, layers, slope, network.hidden, 1.0 - dropout.hidden)
+    loss = namespace(rows).sum(row_weights * losses)
+    return loss, folded(step) if network.tied else step
 
 
 def penalty(params, weight_decay):
