@@ -241,7 +241,7 @@ class BaseFineTunedNetwork(
         _, values, weights = data
         params = fine_tuning.with_output(
             self._origin.hidden(model, weights.dtype),
-            settings.network.output,
+            settings.objective.network.output,
             values,
             weights,
         )
@@ -282,11 +282,12 @@ class BaseFineTunedNetwork(
             "lbfgs": optimise.MomentumSGD(),  # has no state, and takes no step
         }
         return fine_tuning.Settings(
-            network=targets.network,
+            objective=fine_tuning.Supervised(
+                targets.network, Dropout(self.input_dropout, self.dropout)
+            ),
             optimiser=optimisers[self.solver],
             batch_size=self.batch_size,
             alpha=self.alpha,
-            dropout=Dropout(self.input_dropout, self.dropout),
             shuffle=self.shuffle,
             seed=seed,
         )

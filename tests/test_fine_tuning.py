@@ -13,14 +13,15 @@ from skebm.core.training import Diverged
 
 from .test_network import COMBINATIONS, name_of, numerical, random_params, targets_for
 
+NO_DROPOUT = net.Dropout()
 
-def settings_of(**changed):
+
+def settings_of(network=COMBINATIONS[0], dropout=NO_DROPOUT, **changed):
     settings = fine_tuning.Settings(
-        network=COMBINATIONS[0],
+        objective=fine_tuning.Supervised(network, dropout),
         optimiser=optimise.Adam(),
         batch_size=10,
         alpha=0.0,
-        dropout=net.Dropout(),
         shuffle=True,
         seed=0,
     )
@@ -184,7 +185,7 @@ def test_output_layer_starts_at_the_mean_of_the_targets(rng):
 
 def lbfgs(X, y, output, loss, alpha, tol=1e-9):
     """The minimum of a network without hidden layers, where the loss is convex."""
-    settings = settings_of(network=net.Network(output, loss), alpha=alpha)
+    settings = settings_of(net.Network(output, loss), alpha=alpha)
     params = Params((np.zeros((4, y.shape[1])),), (np.zeros(y.shape[1]),))
     state = fine_tuning.State(params, None, 0)
     ones = np.ones(X.shape[0])

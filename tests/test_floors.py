@@ -28,6 +28,7 @@ FLOORS = {
     "core.pretraining": 4,
     "core.tempering": 4,
     "core.network": 4,
+    "core.variational": 5,
     "core.algorithms": 5,
     "core.missing": 5,
     "core.monitor": 5,

@@ -69,7 +69,7 @@ def test_descent_is_minus_the_numerical_gradient(network, dropout, sizes, rng):
     y = targets_for(network.output, 6, sizes[-1], rng)
 
     def computed():
-        draws = stream(3, Purpose.DROPOUT, rows)  # the same masks on every call
+        draws = stream(3, Purpose.NOISE, rows)  # the same masks on every call
         rates = net.Dropout(*dropout)
         return net.descent(network, params, rows, y, weights, rates, draws)
 
@@ -105,7 +105,7 @@ def test_descent_for_every_kind_of_hidden_layer(hidden, dropout, tied, rng):
     y = rng.normal(size=(6, sizes[-1]))
 
     def computed():
-        draws = stream(3, Purpose.DROPOUT, rows)
+        draws = stream(3, Purpose.NOISE, rows)
         rates = net.Dropout(*dropout)
         return net.descent(network, params, rows, y, weights, rates, draws)
 
@@ -161,7 +161,7 @@ def test_descent_where_layers_have_inputs_beside(dropout, beside, rng):
     y = targets_for(network.output, 6, 3, rng)
 
     def computed():
-        draws = stream(3, Purpose.DROPOUT, rows)
+        draws = stream(3, Purpose.NOISE, rows)
         rates = net.Dropout(*dropout)
         return net.descent(network, params, rows, y, weights, rates, draws)
 
@@ -237,7 +237,7 @@ def test_log_mean_is_the_logarithm_of_the_mean(output, rng):
 
 def test_dropout_leaves_out_a_share_and_keeps_the_mean(rng):
     x = rng.uniform(size=(400, 500))
-    dropped = net.drop(x, 0.3, stream(0, Purpose.DROPOUT, x))
+    dropped = net.drop(x, 0.3, stream(0, Purpose.NOISE, x))
     share = (dropped == 0.0).mean()
     assert abs(share - 0.3) < 5 * np.sqrt(0.21 / x.size)
     kept = dropped != 0.0
@@ -264,7 +264,7 @@ def test_other_namespaces_agree(network, namespace, rng):
     def computed(asarray):
         there = Params(*(tuple(asarray(x) for x in group) for group in params))
         values = [asarray(x) for x in (rows, y, weights)]
-        draws = stream(3, Purpose.DROPOUT, values[0])
+        draws = stream(3, Purpose.NOISE, values[0])
         return net.descent(network, there, *values, net.Dropout(0.2, 0.5), draws)
 
     loss, step = computed(np.asarray)

@@ -29,14 +29,29 @@ class State(NamedTuple):
     epoch: int
 
 
-class Settings(NamedTuple):
-    """What stays the same for the whole of training."""
+class Supervised(NamedTuple):
+    """What is descended: the loss of a network's outputs."""
 
     network: Network
+    dropout: Dropout = Dropout()
+
+    def descent(self, params, rows, targets, row_weights, draws):
+        """The weighted sum of the rows' losses, and minus its gradient."""
+        return descent(
+            self.network, params, rows, targets, row_weights, self.dropout, draws
+        )
+
+
+class Settings(NamedTuple):
+    """What stays the same for the whole of training.
+
+    The `objective` has a `descent`, as :class:`Supervised` has.
+    """
+
+    objective: object
     optimiser: object
     batch_size: int
     alpha: float
-    dropout: Dropout
     shuffle: bool
     seed: int
 
@@ -77,7 +92,7 @@ def train_epoch(state, X, targets, sample_weight, learning_rate, settings):
     if settings.shuffle:
         draws = stream(settings.seed, Purpose.SHUFFLE, array, epoch)
         order = draws.permutation(X.shape[0])
-    draws = stream(settings.seed, Purpose.DROPOUT, array, epoch)
+    draws = stream(settings.seed, Purpose.NOISE, array, epoch)
     n_batches = -(-X.shape[0] // settings.batch_size)
     decay = mean_decay(settings.alpha, sample_weight, n_batches)
     optimiser = settings.optimiser._replace(weight_decay=decay)
@@ -85,9 +100,7 @@ def train_epoch(state, X, targets, sample_weight, learning_rate, settings):
     answers = minibatches(targets, sample_weight, order, settings.batch_size)
     loss = 0.0
     for (rows, weights), (y, _) in zip(batches, answers, strict=True):
-        part, step = descent(
-            settings.network, params, rows, y, weights, settings.dropout, draws
-        )
+        part, step = settings.objective.descent(params, rows, y, weights, draws)
         moments = optimiser.update(step, moments, params, learning_rate)
         loss = loss + part
     loss = float(loss) / n_batches + float(penalty(params, decay))
@@ -146,8 +159,9 @@ def lbfgs(state, X, targets, sample_weight, max_iter, tol, settings, reached):
 
     def loss_and_gradient(vector):
         params = unflatten(vector, state.params)
+        network = settings.objective.network
         loss, steps = objective(
-            settings.network, params, X, targets, sample_weight, settings.alpha
+            network, params, X, targets, sample_weight, settings.alpha
         )
         evaluated.append(loss)
         return loss, -flatten(steps)

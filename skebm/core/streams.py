@@ -27,7 +27,7 @@ class Purpose(IntEnum):
     MISSING = 9
     VALIDATION = 10
     INPUT = 11
-    DROPOUT = 20
+    NOISE = 20
     BOUND = 21
     DESCENT = 22
     UP_DOWN = 23

@@ -174,6 +174,11 @@ class PlainBorder:
         """Rows of states, or of means."""
         return states
 
+    def log_density(self, a, x):
+        """log p(x | a), over the last axis."""
+        by_input = namespace(x).sum(a * x, axis=-1)
+        return by_input + self.log_base(x) - self.log_partition(a)
+
 
 class Bernoulli(PlainBorder):
     """Binary units, 0 or 1."""

@@ -1,0 +1,333 @@
+"""Variational autoencoders: rows from a few normal numbers by a network, and back.
+
+    p(x, z) = N(z; m_y, I) p(x | f(z)) ,    q(z | x) = N(z; mu(x), diag(sigma(x))^2) .
+
+The decoder f gives the total input of the visible units, and the encoder mu and log
+sigma. A row may have a class y, given as a row of 0 and 1, whose latent units have a
+mean of their own; without classes, m is 0. With k draws of q for each row, the bound
+
+    L_k = E log 1/k sum_i p(x, z_i) / q(z_i | x)
+
+rises with k towards log p(x) [Kingma & Welling 2014; Burda, Grosse & Salakhutdinov
+2016]. Draws are z = mu + sigma noise, so that it has a gradient by mu and sigma.
+"""
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+from .backend import log_sum_exp, namespace, softmax, zeros
+from .machine import Params
+from .network import backward, by_input, layers_below, output_field
+
+# How near to 0 or 1 the means of the visible units may come where their total inputs
+# start the biases of the outputs.
+MEAN_MARGIN = 1e-3
+
+
+class Model(NamedTuple):
+    """What an autoencoder is made of, besides its params.
+
+    `visible` is the kind of the visible units, and `hidden` that of the hidden layers,
+    of which the encoder has `n_hidden`, as many as the decoder. `least` are logarithms
+    of the least scale of each visible unit, where scales are learnt, or None. With
+    `n_classes`, latent units have a mean for each class, and with `sees_classes` the
+    class goes into encoder and decoder too.
+    """
+
+    visible: object
+    hidden: object
+    n_hidden: int
+    least: object = None
+    n_classes: int = 0
+    sees_classes: bool = False
+
+
+class Parts(NamedTuple):
+    """The params of an autoencoder by what they are for."""
+
+    encoder: Params
+    decoder: Params
+    log_scale: object
+    class_means: object
+
+
+class Posterior(NamedTuple):
+    """Means and logarithms of standard deviations of latent units, (n_rows, n)."""
+
+    mean: object
+    log_std: object
+
+
+def joined(parts):
+    """All params as one, whose last biases are scales and means of classes, if any."""
+    further = [x for x in (parts.log_scale, parts.class_means) if x is not None]
+    return Params(
+        (*parts.encoder.weights, *parts.decoder.weights),
+        (*parts.encoder.biases, *parts.decoder.biases, *further),
+    )
+
+
+def parts_of(model, params):
+    """The other way round."""
+    n, (weights, biases) = model.n_hidden + 1, params
+    further = list(biases[2 * n :])
+    return Parts(
+        Params(weights[:n], biases[:n]),
+        Params(weights[n:], biases[n : 2 * n]),
+        further.pop(0) if model.least is not None else None,
+        further.pop(0) if model.n_classes else None,
+    )
+
+
+def initial_params(model, data_mean, hidden_sizes, n_latent, draws):
+    """Random weights, uniform as Glorot & Bengio [2010] have them; biases of 0.
+
+    But those of the outputs, by which visible units have the means of the data.
+    """
+    kind = model.visible
+    n_beside = model.n_classes if model.sees_classes else 0
+    up = [data_mean.shape[0] + n_beside, *hidden_sizes, 2 * n_latent]
+    down = [n_latent + n_beside, *reversed(hidden_sizes), data_mean.shape[0]]
+
+    def layers(sizes):
+        weights = []
+        for n_in, n_out in pairwise(sizes):
+            width = 2.0 * math.sqrt(6.0 / (n_in + n_out))
+            uniform = draws.uniform((n_in, n_out))
+            weights.append(
+                namespace(data_mean).astype(width * (uniform - 0.5), data_mean.dtype)
+            )
+        return Params(tuple(weights), tuple(zeros(n, data_mean) for n in sizes[1:]))
+
+    decoder = layers(down)
+    typical = kind.natural(kind.clip(data_mean, MEAN_MARGIN))
+    decoder = decoder._replace(biases=(*decoder.biases[:-1], typical))
+    means = None
+    if model.n_classes:
+        # Apart from the start, or no class could tell where its own rows should go.
+        means = draws.normal((model.n_classes, n_latent))
+        means = namespace(data_mean).astype(means, data_mean.dtype)
+    log_scale = None if model.least is None else zeros(data_mean.shape, data_mean)
+    return joined(Parts(layers(up), decoder, log_scale, means))
+
+
+def with_classes(model, x, y):
+    """What goes into a network: `x`, and the classes beside it if it sees them."""
+    return namespace(x).concat([x, y], axis=1) if model.sees_classes else x
+
+
+def recognised(model, parts, x, y):
+    """The posterior of rows, and the layers that it came by."""
+    rows = with_classes(model, x, y)
+    layers = layers_below(parts.encoder, rows, model.hidden)
+    a = output_field(parts.encoder, layers[-1])
+    n = a.shape[1] // 2
+    return Posterior(a[:, :n], a[:, n:]), layers
+
+
+def generated(model, parts, z, y):
+    """Total inputs of the visible units, and the layers that they came by."""
+    rows = with_classes(model, z, y)
+    layers = layers_below(parts.decoder, rows, model.hidden)
+    return output_field(parts.decoder, layers[-1]), layers
+
+
+def prior_means(parts, y):
+    """Means of the latent units before the row is seen: (n_rows, n), or 0."""
+    return 0.0 if parts.class_means is None else y @ parts.class_means
+
+
+def log_scale_of(model, parts):
+    """Logarithms of the scales of the visible units, no lower than the least."""
+    return namespace(model.least).maximum(parts.log_scale, model.least)
+
+
+def in_scale(model, parts, a, x):
+    """Total inputs and states, both as of units of scale 1; and 1 / scale."""
+    if model.least is None:
+        return a, x, 1.0
+    inverse = namespace(a).exp(-log_scale_of(model, parts))
+    return a * inverse, x * inverse, inverse
+
+
+def log_density(model, parts, a, x):
+    """log p(x | a), over the last axis."""
+    a, x, _ = in_scale(model, parts, a, x)
+    value = model.visible.log_density(a, x)
+    if model.least is None:
+        return value
+    return value - namespace(a).sum(log_scale_of(model, parts))
+
+
+def divergence(posterior, centre):
+    """KL divergence of the posterior from N(centre, I), (n_rows,)."""
+    xp, off = namespace(posterior.mean), posterior.mean - centre
+    variance = xp.exp(2.0 * posterior.log_std)
+    terms = 0.5 * (variance + off * off - 1.0) - posterior.log_std
+    return xp.sum(terms, axis=-1)
+
+
+def log_prior_ratio(log_std, off, noise):
+    """log p(z) - log q(z | x), for z that are `off` the mean of p, by their noise."""
+    xp = namespace(off)
+    half = 0.5 * xp.sum(noise * noise - off * off, axis=-1)
+    return half + xp.sum(log_std, axis=-1)
+
+
+class Draws(NamedTuple):
+    """Latent units of a batch, k for each row, and what the bound says of them.
+
+    `shares` (n_rows, k) are the draws' weights in the gradient. The bound falls by
+    `pull` where the posterior's means rise, and by `widen` where its log_std does, as
+    far as its divergence from the prior goes.
+    """
+
+    bounds: object
+    shares: object
+    pull: object
+    widen: object
+
+
+def of_one_draw(log_p, posterior, centre, kl_weight):
+    """Bounds of a draw for each row, with the divergence in closed form."""
+    xp = namespace(log_p)
+    bounds = log_p[:, 0] - kl_weight * divergence(posterior, centre)
+    variance = xp.exp(2.0 * posterior.log_std)
+    return Draws(bounds, xp.ones_like(log_p), posterior.mean - centre, variance - 1.0)
+
+
+def of_several_draws(log_p, posterior, off, noise, kl_weight):
+    """Bounds of several draws for each row, (n_rows, k), weighted by importance."""
+    xp = namespace(log_p)
+    log_std = posterior.log_std[:, None, :]
+    ratio = log_prior_ratio(log_std, off, noise)
+    log_w = log_p + kl_weight * ratio
+    bounds, shares = log_sum_exp(log_w) - math.log(log_w.shape[1]), softmax(log_w)
+    pulls = shares[:, :, None] * off
+    widen = xp.sum(pulls * xp.exp(log_std) * noise, axis=1) - 1.0
+    return Draws(bounds, shares, xp.sum(pulls, axis=1), widen)
+
+
+def ascent(model, params, x, y, row_weights, noise, kl_weight=1.0):
+    """The bound of each row, and the gradient of their weighted sum.
+
+    `noise` is (n_rows, k, n_latent). With k = 1 the bound has the divergence of q from
+    the prior in closed form. `kl_weight` multiplies this, or its estimate.
+    """
+    xp, parts = namespace(x), parts_of(model, params)
+    n_rows, k, n_latent = noise.shape
+    posterior, below = recognised(model, parts, x, y)
+    spread = xp.exp(posterior.log_std)[:, None, :] * noise
+    z, centre = posterior.mean[:, None, :] + spread, prior_means(parts, y)
+    flat = xp.reshape(z, (n_rows * k, n_latent))
+    a, above = generated(model, parts, flat, xp.repeat(y, k, axis=0))
+    a, x = xp.reshape(a, (n_rows, k, -1)), x[:, None, :]
+    log_p = log_density(model, parts, a, x)
+    if k == 1:
+        drawn = of_one_draw(log_p, posterior, centre, kl_weight)
+    else:
+        off = spread + (posterior.mean - centre)[:, None, :]
+        drawn = of_several_draws(log_p, posterior, off, noise, kl_weight)
+    weights = row_weights[:, None]
+    slope, by_scale = visible_slope(model, parts, a, x, weights * drawn.shares)
+    up, slope = backward(parts.decoder, above, slope, model.hidden)
+    by_z = by_input(parts.decoder, slope)[:, :n_latent]
+    by_z, weights = xp.reshape(by_z, z.shape), kl_weight * weights
+    by_mean = xp.sum(by_z, axis=1) - weights * drawn.pull
+    by_log_std = xp.sum(by_z * spread, axis=1) - weights * drawn.widen
+    slope = xp.concat([by_mean, by_log_std], axis=1)
+    down, _ = backward(parts.encoder, below, slope, model.hidden)
+    by_class = y.T @ (weights * drawn.pull) if model.n_classes else None
+    return drawn.bounds, joined(Parts(down, up, by_scale, by_class))
+
+
+def visible_slope(model, parts, a, x, shares):
+    """Gradient of the sum of shares times log p(x | a): by `a`, and by the log scales.
+
+    That by `a` is (n_rows k, n_visible).
+    """
+    xp = namespace(a)
+    a, x, inverse = in_scale(model, parts, a, x)
+    error = x - model.visible.mean(a)
+    slope = error * (shares[:, :, None] * inverse)
+    slope = xp.reshape(slope, (-1, slope.shape[-1]))
+    if model.least is None:
+        return slope, None
+    by_scale = xp.sum(shares[:, :, None] * (error * error - 1.0), axis=(0, 1))
+    # A scale that has come to the least one can only grow.
+    free = parts.log_scale > model.least
+    return slope, xp.where(free, by_scale, xp.clip(by_scale, 0.0))
+
+
+def equal_rows(x, draws):
+    """Numbers of rows, (n_rows,): the same for equal ones, whatever their order."""
+    xp = namespace(x)
+    sizes = xp.astype(1.0 + draws.uniform((x.shape[1],)), x.dtype)
+    order = xp.argsort(x @ sizes)
+    sorted_rows = xp.take(x, order, axis=0)
+    is_other = xp.any(sorted_rows[1:, :] != sorted_rows[:-1, :], axis=1)
+    first = xp.zeros_like(order[:1])
+    numbers = xp.concat([first, xp.cumulative_sum(xp.astype(is_other, first.dtype))])
+    return xp.take(numbers, xp.argsort(order))
+
+
+def noise_for(x, k, n_latent, draws):
+    """Normal numbers (n_rows, k, n_latent), the same for equal rows.
+
+    So a row of weight 2 is exactly the row twice.
+    """
+    xp, numbers = namespace(x), equal_rows(x, draws)
+    noise = draws.normal((x.shape[0], k, n_latent))
+    return xp.astype(xp.take(noise, numbers, axis=0), x.dtype)
+
+
+class Objective(NamedTuple):
+    """What is descended: minus the bound of `n_draws` draws.
+
+    With `sample_inputs`, rows are probabilities from which visible units are drawn.
+    """
+
+    model: Model
+    n_draws: int
+    kl_weight: float = 1.0
+    sample_inputs: bool = False
+
+    def descent(self, params, x, y, row_weights, draws):
+        """The weighted sum of the rows' losses, and minus its gradient."""
+        if self.sample_inputs:
+            x = self.model.visible.sample_input(x, draws)
+        n_latent = params.weights[self.model.n_hidden].shape[1] // 2
+        noise = noise_for(x, self.n_draws, n_latent, draws)
+        bounds, step = ascent(
+            self.model, params, x, y, row_weights, noise, self.kl_weight
+        )
+        return -namespace(x).sum(row_weights * bounds), step
+
+
+def evidence_bound(model, params, x, y, noise):
+    """E_q log p(x | z) - KL(q | p), (n_rows,), by noise (k, n_latent) for all rows."""
+    parts = parts_of(model, params)
+    posterior, _ = recognised(model, parts, x, y)
+    std, total = namespace(x).exp(posterior.log_std), 0.0
+    for index in range(noise.shape[0]):
+        z = posterior.mean + std * noise[index, :]
+        a, _ = generated(model, parts, z, y)
+        total = total + log_density(model, parts, a, x)
+    kl = divergence(posterior, prior_means(parts, y))
+    return total / noise.shape[0] - kl
+
+
+def importance_bound(model, params, x, y, noise):
+    """log 1/k sum_i p(x, z_i) / q(z_i | x), (n_rows,), by noise (k, n_latent)."""
+    xp, parts = namespace(x), parts_of(model, params)
+    posterior, _ = recognised(model, parts, x, y)
+    std, centre, total = xp.exp(posterior.log_std), prior_means(parts, y), None
+    for index in range(noise.shape[0]):
+        eps = noise[index, :]
+        z = posterior.mean + std * eps
+        a, _ = generated(model, parts, z, y)
+        log_w = log_density(model, parts, a, x)
+        log_w = log_w + log_prior_ratio(posterior.log_std, z - centre, eps)
+        total = log_w if total is None else xp.logaddexp(total, log_w)
+    return total - math.log(noise.shape[0])
