@@ -201,3 +201,106 @@ def test_other_namespaces_agree(name, namespace, k, rng):
     for group, other in zip(step, other_step, strict=True):
         for v, z in zip(group, other, strict=True):
             assert_allclose(np.asarray(z), v, atol=1e-12)
+
+
+def spread(model, params, x, y, weights, noise, log_prior, kl_weight=1.0):
+    """The loss and its gradient, where rows of zeros in y are of any class."""
+    objective = vae.Objective(model, noise.shape[1], kl_weight, log_prior=log_prior)
+    return objective._of_classes(params, x, y, weights, noise)
+
+
+@pytest.mark.parametrize("name", ["classes", "classes seen"])
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_row_without_a_class_may_be_of_any(name, k, rng):
+    """Its bound is log sum_y p(y) exp(bound given y), and has its gradient."""
+    model = MODELS[name]
+    params, x, y, weights = machine(model, rng)
+    y[::2] = 0.0
+    noise, log_prior = rng.normal(size=(6, k, N_LATENT)), np.log([0.5, 0.2, 0.3])
+
+    def computed():
+        return spread(model, params, x, y, weights, noise, log_prior, 0.7)
+
+    each = [
+        vae.ascent(model, params, x, np.tile(e, (6, 1)), weights, noise, 0.7)[0]
+        for e in np.eye(3)
+    ]
+    joint = np.stack(each, axis=1) + log_prior
+    labelled = y.any(axis=1)
+    expected = np.where(labelled, (joint * y).sum(axis=1), logsumexp(joint, axis=1))
+    loss, step = computed()
+    assert_allclose(loss, -weights @ expected)
+    slopes = numerical(lambda: computed()[0], params)
+    for v, slope in zip([v for g in step for v in g], slopes, strict=True):
+        assert_allclose(-v, slope, atol=1e-6 * max(1.0, np.abs(slope).max()))
+    for labels in (y * 0.0, np.eye(3)[[0, 1, 2, 0, 1, 2]]):
+        y[...] = labels
+        assert np.isfinite(computed()[0])
+
+
+@pytest.mark.parametrize("name", ["classes", "classes seen"])
+def test_bounds_of_all_classes_are_those_of_each(name, rng):
+    model = MODELS[name]
+    params, x, _, _ = machine(model, rng)
+    noise = rng.normal(size=(7, N_LATENT))
+    found = vae.class_bounds(model, params, x, noise)
+    for index, row in enumerate(np.eye(3)):
+        y = np.tile(row, (6, 1))
+        expected = vae.importance_bound(model, params, x, y, noise)
+        assert_allclose(found[:, index], expected)
+
+
+def given_the_observed(model, params, row):
+    """Means of the missing units of a row by quadrature."""
+    parts, (z, _) = vae.parts_of(model, params), grid()
+    a, _ = vae.generated(model, parts, z, np.zeros((len(z), 0)))
+    seen, log_w = ~np.isnan(row), norm.logpdf(z).sum(axis=1)
+    if isinstance(model.visible, Bernoulli):
+        means = expit(a)
+        p = np.where(row == 1, means, 1 - means)
+        log_w = log_w + np.log(p[:, seen]).sum(axis=1)
+    else:
+        means, scale = a, np.exp(np.maximum(parts.log_scale, model.least))
+        log_w = log_w + norm.logpdf(row, a, scale)[:, seen].sum(axis=1)
+    return np.exp(log_w - logsumexp(log_w)) @ means
+
+
+@pytest.mark.parametrize("name", ["bits", "numbers, scales"])
+def test_missing_units_have_their_conditional_means(name, rng, monkeypatch):
+    """A chain that accepts every proposal of a wrong encoder is found out."""
+    model = MODELS[name]
+    params, x, _, _ = machine(model, rng)
+    for W in params.weights[3:]:
+        W *= 2.0
+    row = x[0].copy()
+    row[[1, 3]] = np.nan
+    exact, n_chains = given_the_observed(model, params, row), 400
+
+    def errors():
+        draws = stream(1, Purpose.IMPUTE, x)
+        rows = np.tile(row, (n_chains, 1))
+        start = np.zeros(N_VISIBLE)
+        found = vae.filled(model, params, rows, start, 200, 40, draws)
+        assert_array_equal(found[:, [0, 2]], rows[:, [0, 2]])
+        off = found[:, [1, 3]] - exact[[1, 3]]
+        return np.abs(off.mean(axis=0)) / (off.std(axis=0) / math.sqrt(n_chains))
+
+    assert (errors() < 5).all()
+    ratio = vae.log_prior_ratio
+    monkeypatch.setattr(vae, "log_prior_ratio", lambda *args: 0.0 * ratio(*args))
+    assert (errors() > 5).any()
+
+
+@pytest.mark.parametrize("name", ["bits", "numbers, scales"])
+def test_rows_are_drawn_from_the_density_of_the_decoder(name, rng):
+    model, n = MODELS[name], 40_000
+    params, _, _, _ = machine(model, rng)
+    z, y = np.tile(rng.normal(size=N_LATENT), (n, 1)), np.zeros((n, 0))
+    found = vae.drawn_rows(model, params, z, y, stream(0, Purpose.SAMPLE, z))
+    mean = vae.visible_means(model, params, z[:1], y[:1])[0]
+    variance = mean * (1 - mean)
+    if isinstance(model.visible, Gaussian):
+        parts = vae.parts_of(model, params)
+        variance = np.exp(2 * np.maximum(parts.log_scale, model.least))
+    assert (np.abs(found.mean(axis=0) - mean) < 5 * np.sqrt(variance / n)).all()
+    assert_allclose(found.var(axis=0), variance, rtol=5 * math.sqrt(2 / n))

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from .backend import log_sum_exp, namespace, softmax, zeros
 from .machine import Params
 from .network import backward, by_input, layers_below, output_field
+from .units import x_log_x
 
 # How near to 0 or 1 the means of the visible units may come where their total inputs
 # start the biases of the outputs.
@@ -209,6 +210,34 @@ def of_several_draws(log_p, posterior, off, noise, kl_weight):
     return Draws(bounds, shares, xp.sum(pulls, axis=1), widen)
 
 
+class Pass(NamedTuple):
+    """A batch on its way up and down: layers, z less its mean, total inputs, bounds."""
+
+    below: list
+    above: list
+    spread: object
+    a: object
+    drawn: Draws
+
+
+def forward(model, parts, x, y, noise, kl_weight):
+    """A batch through encoder and decoder, with `noise` (n_rows, k, n_latent)."""
+    xp, (n_rows, k, n_latent) = namespace(x), noise.shape
+    posterior, below = recognised(model, parts, x, y)
+    spread = xp.exp(posterior.log_std)[:, None, :] * noise
+    z, centre = posterior.mean[:, None, :] + spread, prior_means(parts, y)
+    flat = xp.reshape(z, (n_rows * k, n_latent))
+    a, above = generated(model, parts, flat, xp.repeat(y, k, axis=0))
+    a = xp.reshape(a, (n_rows, k, -1))
+    log_p = log_density(model, parts, a, x[:, None, :])
+    if k == 1:
+        drawn = of_one_draw(log_p, posterior, centre, kl_weight)
+    else:
+        off = spread + (posterior.mean - centre)[:, None, :]
+        drawn = of_several_draws(log_p, posterior, off, noise, kl_weight)
+    return Pass(below, above, spread, a, drawn)
+
+
 def ascent(model, params, x, y, row_weights, noise, kl_weight=1.0):
     """The bound of each row, and the gradient of their weighted sum.
 
@@ -216,24 +245,14 @@ def ascent(model, params, x, y, row_weights, noise, kl_weight=1.0):
     the prior in closed form. `kl_weight` multiplies this, or its estimate.
     """
     xp, parts = namespace(x), parts_of(model, params)
-    n_rows, k, n_latent = noise.shape
-    posterior, below = recognised(model, parts, x, y)
-    spread = xp.exp(posterior.log_std)[:, None, :] * noise
-    z, centre = posterior.mean[:, None, :] + spread, prior_means(parts, y)
-    flat = xp.reshape(z, (n_rows * k, n_latent))
-    a, above = generated(model, parts, flat, xp.repeat(y, k, axis=0))
-    a, x = xp.reshape(a, (n_rows, k, -1)), x[:, None, :]
-    log_p = log_density(model, parts, a, x)
-    if k == 1:
-        drawn = of_one_draw(log_p, posterior, centre, kl_weight)
-    else:
-        off = spread + (posterior.mean - centre)[:, None, :]
-        drawn = of_several_draws(log_p, posterior, off, noise, kl_weight)
+    below, above, spread, a, drawn = forward(model, parts, x, y, noise, kl_weight)
     weights = row_weights[:, None]
-    slope, by_scale = visible_slope(model, parts, a, x, weights * drawn.shares)
+    slope, by_scale = visible_slope(
+        model, parts, a, x[:, None, :], weights * drawn.shares
+    )
     up, slope = backward(parts.decoder, above, slope, model.hidden)
-    by_z = by_input(parts.decoder, slope)[:, :n_latent]
-    by_z, weights = xp.reshape(by_z, z.shape), kl_weight * weights
+    by_z = by_input(parts.decoder, slope)[:, : noise.shape[2]]
+    by_z, weights = xp.reshape(by_z, noise.shape), kl_weight * weights
     by_mean = xp.sum(by_z, axis=1) - weights * drawn.pull
     by_log_std = xp.sum(by_z * spread, axis=1) - weights * drawn.widen
     slope = xp.concat([by_mean, by_log_std], axis=1)
@@ -282,27 +301,71 @@ def noise_for(x, k, n_latent, draws):
     return xp.astype(xp.take(noise, numbers, axis=0), x.dtype)
 
 
+def n_latent(model, params):
+    """Number of latent units."""
+    return params.weights[model.n_hidden].shape[1] // 2
+
+
 class Objective(NamedTuple):
     """What is descended: minus the bound of `n_draws` draws.
 
     With `sample_inputs`, rows are probabilities from which visible units are drawn.
+    `log_prior` are log probabilities of the classes, if there are any.
     """
 
     model: Model
     n_draws: int
     kl_weight: float = 1.0
     sample_inputs: bool = False
+    log_prior: object = None
 
     def descent(self, params, x, y, row_weights, draws):
         """The weighted sum of the rows' losses, and minus its gradient."""
         if self.sample_inputs:
             x = self.model.visible.sample_input(x, draws)
-        n_latent = params.weights[self.model.n_hidden].shape[1] // 2
-        noise = noise_for(x, self.n_draws, n_latent, draws)
-        bounds, step = ascent(
-            self.model, params, x, y, row_weights, noise, self.kl_weight
-        )
-        return -namespace(x).sum(row_weights * bounds), step
+        noise = noise_for(x, self.n_draws, n_latent(self.model, params), draws)
+        if self.log_prior is None:
+            bounds, step = ascent(
+                self.model, params, x, y, row_weights, noise, self.kl_weight
+            )
+            return -namespace(x).sum(row_weights * bounds), step
+        return self._of_classes(params, x, y, row_weights, noise)
+
+    def _of_classes(self, params, x, y, row_weights, noise):
+        """The same where rows have classes, or could have any.
+
+        The bound of a row without a class is log sum_y p(y) exp(its bound given y),
+        whose gradient is that of rows of each class, weighted by their shares of it.
+        """
+        model, weight, xp = self.model, self.kl_weight, namespace(x)
+        known = xp.sum(y, axis=1) > 0.0
+        rows, shares = xp.nonzero(known)[0], [row_weights[known]]
+        loss, taken, classes = 0.0, [rows], [y[known]]
+        other = xp.nonzero(~known)[0]
+        if other.shape[0] > 0:
+            eye = xp.eye(model.n_classes, dtype=x.dtype)
+            each = [
+                xp.repeat(eye[c : c + 1], other.shape[0], axis=0)
+                for c in range(len(eye))
+            ]
+            parts = parts_of(model, params)
+            bounds = xp.stack(
+                [
+                    forward(
+                        model, parts, x[other], of, noise[other], weight
+                    ).drawn.bounds
+                    for of in each
+                ],
+                axis=1,
+            )
+            p = softmax(bounds + self.log_prior)
+            loss = loss + row_weights[other] @ xp.sum(x_log_x(p), axis=1)
+            shares += list(row_weights[other] * p.T)
+            taken += [other] * len(each)
+            classes += each
+        rows, y, shares = (xp.concat(v) for v in (taken, classes, shares))
+        bounds, step = ascent(model, params, x[rows], y, shares, noise[rows], weight)
+        return loss - shares @ (bounds + y @ self.log_prior), step
 
 
 def evidence_bound(model, params, x, y, noise):
@@ -331,3 +394,78 @@ def importance_bound(model, params, x, y, noise):
         log_w = log_w + log_prior_ratio(posterior.log_std, z - centre, eps)
         total = log_w if total is None else xp.logaddexp(total, log_w)
     return total - math.log(noise.shape[0])
+
+
+def class_bounds(model, params, x, noise):
+    """The same bound given each class, (n_rows, n_classes)."""
+    xp, parts = namespace(x), parts_of(model, params)
+    eye = xp.eye(model.n_classes, dtype=x.dtype)
+    if model.sees_classes:
+        each = (xp.repeat(row[None, :], x.shape[0], axis=0) for row in eye)
+        found = [importance_bound(model, params, x, y, noise) for y in each]
+        return xp.stack(found, axis=1)
+    # One pass serves all classes, which differ in the prior alone.
+    none = zeros((x.shape[0], model.n_classes), x)
+    posterior, _ = recognised(model, parts, x, none)
+    std, total = xp.exp(posterior.log_std)[:, None, :], None
+    for index in range(noise.shape[0]):
+        eps = noise[index, :]
+        z = posterior.mean[:, None, :] + std * eps
+        a, _ = generated(model, parts, z[:, 0, :], none)
+        log_w = log_density(model, parts, a, x)[:, None] + log_prior_ratio(
+            posterior.log_std[:, None, :], z - parts.class_means, eps
+        )
+        total = log_w if total is None else xp.logaddexp(total, log_w)
+    return total - math.log(noise.shape[0])
+
+
+def visible_means(model, params, z, y):
+    """Means of the visible units given latent units."""
+    parts = parts_of(model, params)
+    a, _ = generated(model, parts, z, y)
+    return model.visible.mean(a)
+
+
+def drawn_rows(model, params, z, y, draws):
+    """Visible units drawn given latent units."""
+    parts = parts_of(model, params)
+    return drawn_visible(model, parts, generated(model, parts, z, y)[0], draws)
+
+
+def drawn_visible(model, parts, a, draws):
+    """Visible units drawn given their total inputs."""
+    a, _, inverse = in_scale(model, parts, a, a)
+    return model.visible.sample(model.visible.mean(a), draws) / inverse
+
+
+def filled(model, params, x, start, n_steps, burn_in, draws):
+    """Missing visible units at their means given the observed ones, in (n_rows, n).
+
+    By a Markov chain for each row, of which the mean is taken: latent units as the
+    encoder proposes them, accepted or not by the model, and then the missing units
+    given these [Mattei & Frellsen 2018]. `start` are values to begin with.
+    """
+    xp, parts = namespace(x), parts_of(model, params)
+    missing, none = xp.isnan(x), zeros((x.shape[0], 0), x)
+    states, total, z, a = xp.where(missing, start, x), 0.0, None, None
+    for step in range(burn_in + n_steps):
+        posterior, _ = recognised(model, parts, states, none)
+        std = xp.exp(posterior.log_std)
+        noise = xp.astype(draws.normal(std.shape), std.dtype)
+        new = posterior.mean + std * noise
+        new_a, _ = generated(model, parts, new, none)
+        if z is None:
+            z, a = new, new_a
+        log_new = log_density(model, parts, new_a, states)
+        log_new = log_new + log_prior_ratio(posterior.log_std, new, noise)
+        log_old = log_density(model, parts, a, states)
+        log_old = log_old + log_prior_ratio(
+            posterior.log_std, z, (z - posterior.mean) / std
+        )
+        u = xp.astype(draws.uniform((x.shape[0],)), x.dtype)
+        accepted = (u < xp.exp(xp.clip(log_new - log_old, None, 0.0)))[:, None]
+        z, a = xp.where(accepted, new, z), xp.where(accepted, new_a, a)
+        if step >= burn_in:
+            total = total + model.visible.mean(a)
+        states = xp.where(missing, drawn_visible(model, parts, a, draws), x)
+    return xp.where(missing, total / n_steps, x)
