@@ -3,6 +3,7 @@
 from ._callbacks import HistoryMonitor
 from ._checkpoint import Checkpoint
 from .categorical import CategoricalRBM
+from .conditional_vae import ConditionalVAE
 from .dbm import DBM
 from .dbn import DBN
 from .gaussian import GaussianRBM
@@ -12,16 +13,19 @@ from .multinomial import MultinomialRBM
 from .ratings import RatingRBM
 from .rbm import BernoulliRBM
 from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
+from .vae import VAE
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "DBM",
     "DBN",
+    "VAE",
     "BernoulliRBM",
     "BoltzmannImputer",
     "CategoricalRBM",
     "Checkpoint",
+    "ConditionalVAE",
     "DBMClassifier",
     "DBNClassifier",
     "DBNRegressor",

@@ -10,6 +10,9 @@ from scipy.special import expit, logsumexp
 from scipy.stats import norm
 
 from skebm.core import variational as vae
+from skebm.core import variational_bounds as bounds
+from skebm.core import variational_queries as queries
+from skebm.core import variational_training as training
 from skebm.core.gaussian import Gaussian
 from skebm.core.machine import Params
 from skebm.core.network import ACTIVATIONS
@@ -38,7 +41,7 @@ def machine(model, rng, asarray=np.asarray, n_rows=6):
     """Params with all that matters away from zero; rows, classes and weights."""
     draws = stream(0, Purpose.INITIAL, np.zeros(1))
     mean = rng.uniform(0.2, 0.8, N_VISIBLE)
-    params = vae.initial_params(model, mean, HIDDEN, N_LATENT, draws)
+    params = training.initial_params(model, mean, HIDDEN, N_LATENT, draws)
     params = Params(
         *(tuple(asarray(x + 0.3 * rng.normal(size=x.shape)) for x in g) for g in params)
     )
@@ -122,12 +125,15 @@ def test_bounds_lie_below_the_exact_likelihood_and_rise_to_it(name, rng):
     params.biases[2][N_LATENT:] = 0.2
     exact = by_quadrature(model, params, x, y)
     noise = rng.normal(size=(20_000, N_LATENT))
-    elbo = vae.evidence_bound(model, params, x, y, noise)
+    elbo = bounds.evidence_bound(model, params, x, y, noise)
     several = np.mean(
-        [vae.importance_bound(model, params, x, y, e) for e in np.split(noise, 5000)],
+        [
+            bounds.importance_bound(model, params, x, y, e)
+            for e in np.split(noise, 5000)
+        ],
         axis=0,
     )
-    many = vae.importance_bound(model, params, x, y, noise)
+    many = bounds.importance_bound(model, params, x, y, noise)
     assert (elbo < exact).all()
     assert (elbo < several).all()
     assert (several < exact).all()
@@ -140,7 +146,7 @@ def test_the_objective_of_one_draw_is_the_evidence_bound(rng):
     model = MODELS["classes seen"]
     params, x, y, weights = machine(model, rng)
     noise = rng.normal(size=(3, N_LATENT))
-    for k, bound in ((1, vae.evidence_bound), (3, vae.importance_bound)):
+    for k, bound in ((1, bounds.evidence_bound), (3, bounds.importance_bound)):
         tiled = np.broadcast_to(noise[:k], (6, k, N_LATENT))
         found, _ = vae.ascent(model, params, x, y, weights, tiled)
         assert_allclose(found, bound(model, params, x, y, noise[:k]))
@@ -164,7 +170,7 @@ def test_equal_rows_have_equal_noise(rng):
     unique, where = np.unique(x, axis=0, return_inverse=True)
 
     def noise(rows):
-        return vae.noise_for(rows, 3, 2, stream(5, Purpose.NOISE, x))
+        return training.noise_for(rows, 3, 2, stream(5, Purpose.NOISE, x))
 
     found = noise(x)
     assert_array_equal(noise(x[order]), found[order])
@@ -174,7 +180,7 @@ def test_equal_rows_have_equal_noise(rng):
 
 def test_noise_is_normal_and_rows_are_independent():
     x = np.arange(40_000.0)[:, None]
-    noise = vae.noise_for(x, 2, 1, stream(5, Purpose.NOISE, x))[:, :, 0]
+    noise = training.noise_for(x, 2, 1, stream(5, Purpose.NOISE, x))[:, :, 0]
     moments = np.cov(noise.T)
     assert_allclose(moments, np.eye(2), atol=5 * math.sqrt(2 / 40_000))
     assert abs(np.mean(noise[1:, 0] * noise[:-1, 0])) < 5 / math.sqrt(40_000)
@@ -193,7 +199,7 @@ def test_other_namespaces_agree(name, namespace, k, rng):
         )
         params, x, y, weights = machine(there, np.random.default_rng(seed), asarray)
         draws = stream(3, Purpose.NOISE, x)
-        return vae.Objective(there, k).descent(params, x, y, weights, draws)
+        return training.Objective(there, k).descent(params, x, y, weights, draws)
 
     loss, step = computed(np.asarray)
     other_loss, other_step = computed(asarray)
@@ -205,7 +211,9 @@ def test_other_namespaces_agree(name, namespace, k, rng):
 
 def spread(model, params, x, y, weights, noise, log_prior, kl_weight=1.0):
     """The loss and its gradient, where rows of zeros in y are of any class."""
-    objective = vae.Objective(model, noise.shape[1], kl_weight, log_prior=log_prior)
+    objective = training.Objective(
+        model, noise.shape[1], kl_weight, log_prior=log_prior
+    )
     return objective._of_classes(params, x, y, weights, noise)
 
 
@@ -243,10 +251,10 @@ def test_bounds_of_all_classes_are_those_of_each(name, rng):
     model = MODELS[name]
     params, x, _, _ = machine(model, rng)
     noise = rng.normal(size=(7, N_LATENT))
-    found = vae.class_bounds(model, params, x, noise)
+    found = bounds.class_bounds(model, params, x, noise)
     for index, row in enumerate(np.eye(3)):
         y = np.tile(row, (6, 1))
-        expected = vae.importance_bound(model, params, x, y, noise)
+        expected = bounds.importance_bound(model, params, x, y, noise)
         assert_allclose(found[:, index], expected)
 
 
@@ -279,15 +287,14 @@ def test_missing_units_have_their_conditional_means(name, rng, monkeypatch):
     def errors():
         draws = stream(1, Purpose.IMPUTE, x)
         rows = np.tile(row, (n_chains, 1))
-        start = np.zeros(N_VISIBLE)
-        found = vae.filled(model, params, rows, start, 200, 40, draws)
+        found = queries.filled(model, params, rows, 200, 40, draws)
         assert_array_equal(found[:, [0, 2]], rows[:, [0, 2]])
         off = found[:, [1, 3]] - exact[[1, 3]]
         return np.abs(off.mean(axis=0)) / (off.std(axis=0) / math.sqrt(n_chains))
 
     assert (errors() < 5).all()
-    ratio = vae.log_prior_ratio
-    monkeypatch.setattr(vae, "log_prior_ratio", lambda *args: 0.0 * ratio(*args))
+    ratio = queries.log_prior_ratio
+    monkeypatch.setattr(queries, "log_prior_ratio", lambda *args: 0.0 * ratio(*args))
     assert (errors() > 5).any()
 
 

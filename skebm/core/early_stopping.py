@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .backend import namespace
 from .partition import ANNEALING_STEPS, ONE_LOG_Z, smaller_side
-from .rows import Encoded, Subset, by_blocks, float_dtype, has_nan
+from .rows import Encoded, Subset, by_blocks, divided, float_dtype, has_nan
 from .sampling import visible_free_energy
 from .streams import Purpose, stream
 from .tempering import base_biases
@@ -205,16 +205,14 @@ def hold_out(X, sample_weight, fraction, rule, settings):
         suitable &= by_blocks(lambda x: ~xp.any(xp.isnan(x), axis=1), X, float_dtype(X))
     numbers, others = xp.nonzero(suitable)[0], xp.nonzero(~suitable)[0]
     draws = stream(settings.seed, Purpose.VALIDATION, sample_weight)
-    numbers = xp.take(numbers, draws.permutation(numbers.shape[0]))
-    n_held_out = math.ceil(fraction * numbers.shape[0])
-    kept = numbers[n_held_out:]
+    out, kept = divided(numbers, fraction, draws)
 
     def rows(numbers):
         return Subset(X, numbers), xp.take(sample_weight, numbers)
 
     stopping = EarlyStopping(
-        held_out=rows(xp.sort(numbers[:n_held_out])),
-        compared=rows(kept[: min(n_held_out, kept.shape[0])]),
+        held_out=rows(xp.sort(out)),
+        compared=rows(kept[: min(out.shape[0], kept.shape[0])]),
         rule=rule,
         settings=settings,
     )

@@ -182,6 +182,14 @@ def minibatches(X, sample_weight, order, batch_size):
         yield take_rows(X, rows, weights.dtype), weights[part]
 
 
+def divided(numbers, fraction, draws):
+    """Numbers in random order, in two parts: a fraction of them, rounded up; others."""
+    xp = namespace(numbers)
+    numbers = xp.take(numbers, draws.permutation(numbers.shape[0]))
+    first = math.ceil(fraction * numbers.shape[0])
+    return numbers[:first], numbers[first:]
+
+
 def batch_rows(n_rows, batch_size, order=None):
     """Which rows are in each batch: slices, or parts of their order."""
     n_batches = -(-n_rows // batch_size)

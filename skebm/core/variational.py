@@ -13,17 +13,11 @@ rises with k towards log p(x) [Kingma & Welling 2014; Burda, Grosse & Salakhutdi
 """
 
 import math
-from itertools import pairwise
 from typing import NamedTuple
 
-from .backend import log_sum_exp, namespace, softmax, zeros
+from .backend import log_sum_exp, namespace, softmax
 from .machine import Params
 from .network import backward, by_input, layers_below, output_field
-from .units import x_log_x
-
-# How near to 0 or 1 the means of the visible units may come where their total inputs
-# start the biases of the outputs.
-MEAN_MARGIN = 1e-3
 
 
 class Model(NamedTuple):
@@ -81,36 +75,9 @@ def parts_of(model, params):
     )
 
 
-def initial_params(model, data_mean, hidden_sizes, n_latent, draws):
-    """Random weights, uniform as Glorot & Bengio [2010] have them; biases of 0.
-
-    But those of the outputs, by which visible units have the means of the data.
-    """
-    kind = model.visible
-    n_beside = model.n_classes if model.sees_classes else 0
-    up = [data_mean.shape[0] + n_beside, *hidden_sizes, 2 * n_latent]
-    down = [n_latent + n_beside, *reversed(hidden_sizes), data_mean.shape[0]]
-
-    def layers(sizes):
-        weights = []
-        for n_in, n_out in pairwise(sizes):
-            width = 2.0 * math.sqrt(6.0 / (n_in + n_out))
-            uniform = draws.uniform((n_in, n_out))
-            weights.append(
-                namespace(data_mean).astype(width * (uniform - 0.5), data_mean.dtype)
-            )
-        return Params(tuple(weights), tuple(zeros(n, data_mean) for n in sizes[1:]))
-
-    decoder = layers(down)
-    typical = kind.natural(kind.clip(data_mean, MEAN_MARGIN))
-    decoder = decoder._replace(biases=(*decoder.biases[:-1], typical))
-    means = None
-    if model.n_classes:
-        # Apart from the start, or no class could tell where its own rows should go.
-        means = draws.normal((model.n_classes, n_latent))
-        means = namespace(data_mean).astype(means, data_mean.dtype)
-    log_scale = None if model.least is None else zeros(data_mean.shape, data_mean)
-    return joined(Parts(layers(up), decoder, log_scale, means))
+def n_latent(model, params):
+    """Number of latent units."""
+    return params.weights[model.n_hidden].shape[1] // 2
 
 
 def with_classes(model, x, y):
@@ -145,9 +112,13 @@ def log_scale_of(model, parts):
 
 
 def in_scale(model, parts, a, x):
-    """Total inputs and states, both as of units of scale 1; and 1 / scale."""
+    """Total inputs and states, both as of units of scale 1; and 1 / scale.
+
+    Rows of binary units may be out of range. What lies outside counts as 0 or 1 here,
+    or the likelihood would have no bound.
+    """
     if model.least is None:
-        return a, x, 1.0
+        return a, model.visible.clip(x, 0.0), 1.0
     inverse = namespace(a).exp(-log_scale_of(model, parts))
     return a * inverse, x * inverse, inverse
 
@@ -279,146 +250,6 @@ def visible_slope(model, parts, a, x, shares):
     return slope, xp.where(free, by_scale, xp.clip(by_scale, 0.0))
 
 
-def equal_rows(x, draws):
-    """Numbers of rows, (n_rows,): the same for equal ones, whatever their order."""
-    xp = namespace(x)
-    sizes = xp.astype(1.0 + draws.uniform((x.shape[1],)), x.dtype)
-    order = xp.argsort(x @ sizes)
-    sorted_rows = xp.take(x, order, axis=0)
-    is_other = xp.any(sorted_rows[1:, :] != sorted_rows[:-1, :], axis=1)
-    first = xp.zeros_like(order[:1])
-    numbers = xp.concat([first, xp.cumulative_sum(xp.astype(is_other, first.dtype))])
-    return xp.take(numbers, xp.argsort(order))
-
-
-def noise_for(x, k, n_latent, draws):
-    """Normal numbers (n_rows, k, n_latent), the same for equal rows.
-
-    So a row of weight 2 is exactly the row twice.
-    """
-    xp, numbers = namespace(x), equal_rows(x, draws)
-    noise = draws.normal((x.shape[0], k, n_latent))
-    return xp.astype(xp.take(noise, numbers, axis=0), x.dtype)
-
-
-def n_latent(model, params):
-    """Number of latent units."""
-    return params.weights[model.n_hidden].shape[1] // 2
-
-
-class Objective(NamedTuple):
-    """What is descended: minus the bound of `n_draws` draws.
-
-    With `sample_inputs`, rows are probabilities from which visible units are drawn.
-    `log_prior` are log probabilities of the classes, if there are any.
-    """
-
-    model: Model
-    n_draws: int
-    kl_weight: float = 1.0
-    sample_inputs: bool = False
-    log_prior: object = None
-
-    def descent(self, params, x, y, row_weights, draws):
-        """The weighted sum of the rows' losses, and minus its gradient."""
-        if self.sample_inputs:
-            x = self.model.visible.sample_input(x, draws)
-        noise = noise_for(x, self.n_draws, n_latent(self.model, params), draws)
-        if self.log_prior is None:
-            bounds, step = ascent(
-                self.model, params, x, y, row_weights, noise, self.kl_weight
-            )
-            return -namespace(x).sum(row_weights * bounds), step
-        return self._of_classes(params, x, y, row_weights, noise)
-
-    def _of_classes(self, params, x, y, row_weights, noise):
-        """The same where rows have classes, or could have any.
-
-        The bound of a row without a class is log sum_y p(y) exp(its bound given y),
-        whose gradient is that of rows of each class, weighted by their shares of it.
-        """
-        model, weight, xp = self.model, self.kl_weight, namespace(x)
-        known = xp.sum(y, axis=1) > 0.0
-        rows, shares = xp.nonzero(known)[0], [row_weights[known]]
-        loss, taken, classes = 0.0, [rows], [y[known]]
-        other = xp.nonzero(~known)[0]
-        if other.shape[0] > 0:
-            eye = xp.eye(model.n_classes, dtype=x.dtype)
-            each = [
-                xp.repeat(eye[c : c + 1], other.shape[0], axis=0)
-                for c in range(len(eye))
-            ]
-            parts = parts_of(model, params)
-            bounds = xp.stack(
-                [
-                    forward(
-                        model, parts, x[other], of, noise[other], weight
-                    ).drawn.bounds
-                    for of in each
-                ],
-                axis=1,
-            )
-            p = softmax(bounds + self.log_prior)
-            loss = loss + row_weights[other] @ xp.sum(x_log_x(p), axis=1)
-            shares += list(row_weights[other] * p.T)
-            taken += [other] * len(each)
-            classes += each
-        rows, y, shares = (xp.concat(v) for v in (taken, classes, shares))
-        bounds, step = ascent(model, params, x[rows], y, shares, noise[rows], weight)
-        return loss - shares @ (bounds + y @ self.log_prior), step
-
-
-def evidence_bound(model, params, x, y, noise):
-    """E_q log p(x | z) - KL(q | p), (n_rows,), by noise (k, n_latent) for all rows."""
-    parts = parts_of(model, params)
-    posterior, _ = recognised(model, parts, x, y)
-    std, total = namespace(x).exp(posterior.log_std), 0.0
-    for index in range(noise.shape[0]):
-        z = posterior.mean + std * noise[index, :]
-        a, _ = generated(model, parts, z, y)
-        total = total + log_density(model, parts, a, x)
-    kl = divergence(posterior, prior_means(parts, y))
-    return total / noise.shape[0] - kl
-
-
-def importance_bound(model, params, x, y, noise):
-    """log 1/k sum_i p(x, z_i) / q(z_i | x), (n_rows,), by noise (k, n_latent)."""
-    xp, parts = namespace(x), parts_of(model, params)
-    posterior, _ = recognised(model, parts, x, y)
-    std, centre, total = xp.exp(posterior.log_std), prior_means(parts, y), None
-    for index in range(noise.shape[0]):
-        eps = noise[index, :]
-        z = posterior.mean + std * eps
-        a, _ = generated(model, parts, z, y)
-        log_w = log_density(model, parts, a, x)
-        log_w = log_w + log_prior_ratio(posterior.log_std, z - centre, eps)
-        total = log_w if total is None else xp.logaddexp(total, log_w)
-    return total - math.log(noise.shape[0])
-
-
-def class_bounds(model, params, x, noise):
-    """The same bound given each class, (n_rows, n_classes)."""
-    xp, parts = namespace(x), parts_of(model, params)
-    eye = xp.eye(model.n_classes, dtype=x.dtype)
-    if model.sees_classes:
-        each = (xp.repeat(row[None, :], x.shape[0], axis=0) for row in eye)
-        found = [importance_bound(model, params, x, y, noise) for y in each]
-        return xp.stack(found, axis=1)
-    # One pass serves all classes, which differ in the prior alone.
-    none = zeros((x.shape[0], model.n_classes), x)
-    posterior, _ = recognised(model, parts, x, none)
-    std, total = xp.exp(posterior.log_std)[:, None, :], None
-    for index in range(noise.shape[0]):
-        eps = noise[index, :]
-        z = posterior.mean[:, None, :] + std * eps
-        a, _ = generated(model, parts, z[:, 0, :], none)
-        log_w = log_density(model, parts, a, x)[:, None] + log_prior_ratio(
-            posterior.log_std[:, None, :], z - parts.class_means, eps
-        )
-        total = log_w if total is None else xp.logaddexp(total, log_w)
-    return total - math.log(noise.shape[0])
-
-
 def visible_means(model, params, z, y):
     """Means of the visible units given latent units."""
     parts = parts_of(model, params)
@@ -436,36 +267,3 @@ def drawn_visible(model, parts, a, draws):
     """Visible units drawn given their total inputs."""
     a, _, inverse = in_scale(model, parts, a, a)
     return model.visible.sample(model.visible.mean(a), draws) / inverse
-
-
-def filled(model, params, x, start, n_steps, burn_in, draws):
-    """Missing visible units at their means given the observed ones, in (n_rows, n).
-
-    By a Markov chain for each row, of which the mean is taken: latent units as the
-    encoder proposes them, accepted or not by the model, and then the missing units
-    given these [Mattei & Frellsen 2018]. `start` are values to begin with.
-    """
-    xp, parts = namespace(x), parts_of(model, params)
-    missing, none = xp.isnan(x), zeros((x.shape[0], 0), x)
-    states, total, z, a = xp.where(missing, start, x), 0.0, None, None
-    for step in range(burn_in + n_steps):
-        posterior, _ = recognised(model, parts, states, none)
-        std = xp.exp(posterior.log_std)
-        noise = xp.astype(draws.normal(std.shape), std.dtype)
-        new = posterior.mean + std * noise
-        new_a, _ = generated(model, parts, new, none)
-        if z is None:
-            z, a = new, new_a
-        log_new = log_density(model, parts, new_a, states)
-        log_new = log_new + log_prior_ratio(posterior.log_std, new, noise)
-        log_old = log_density(model, parts, a, states)
-        log_old = log_old + log_prior_ratio(
-            posterior.log_std, z, (z - posterior.mean) / std
-        )
-        u = xp.astype(draws.uniform((x.shape[0],)), x.dtype)
-        accepted = (u < xp.exp(xp.clip(log_new - log_old, None, 0.0)))[:, None]
-        z, a = xp.where(accepted, new, z), xp.where(accepted, new_a, a)
-        if step >= burn_in:
-            total = total + model.visible.mean(a)
-        states = xp.where(missing, drawn_visible(model, parts, a, draws), x)
-    return xp.where(missing, total / n_steps, x)
