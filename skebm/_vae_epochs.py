@@ -15,6 +15,11 @@ from .core.variational_queries import Autoencoder
 # unit's mean over rows from which on it is active [Burda et al. 2016].
 MEASURED_ROWS, ACTIVE = 500, 0.01
 
+# Share of the epochs of a fit before rows without a class count. From the beginning on
+# they may take the classes over, before these have found their place: of digits with 60
+# labels, 40 % of the test rows were right, and 84 to 90 % so.
+LABELED_FIRST = 0.3
+
 # Draws of the latent units for each row that is held out.
 HELD_OUT_DRAWS = 10
 
@@ -70,7 +75,11 @@ class VariationalEpochs(Stage):
         run, estimator, X, y, weights = self.run, self.estimator, *self.data
         objective = self.settings.objective
         growth = (run.state.epoch + 1) / (estimator.kl_warmup + 1)
-        objective = objective._replace(kl_weight=estimator.kl_weight * min(1.0, growth))
+        joined = self.n_done >= int(LABELED_FIRST * len(self.rates))
+        objective = objective._replace(
+            kl_weight=estimator.kl_weight * min(1.0, growth),
+            takes_unlabeled=joined or objective.log_prior is None,
+        )
         settings = self.settings._replace(objective=objective)
         state, loss = fine_tuning.train_epoch(run.state, X, y, weights, rate, settings)
         measured = {"loss": loss, **self._measured(state.params)}
@@ -78,6 +87,7 @@ class VariationalEpochs(Stage):
             score = self._score(state.params)
             measured["validation_bound"] = score
             gained = score > run.best_score + estimator.tol
+            gained |= not objective.takes_unlabeled  # the rest is still to come
             if score > run.best_score:
                 run = run._replace(best=state, best_score=score)
             run = run._replace(n_without_gain=0 if gained else run.n_without_gain + 1)

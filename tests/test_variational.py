@@ -241,6 +241,11 @@ def test_a_row_without_a_class_may_be_of_any(name, k, rng):
     slopes = numerical(lambda: computed()[0], params)
     for v, slope in zip([v for g in step for v in g], slopes, strict=True):
         assert_allclose(-v, slope, atol=1e-6 * max(1.0, np.abs(slope).max()))
+    known = training.Objective(model, k, 0.7, False, log_prior, takes_unlabeled=False)
+    found = known._of_classes(params, x, y, weights, noise)
+    weights[~labelled] = 0.0
+    for v, other in zip(found[1], computed()[1], strict=True):
+        assert all(map(np.allclose, v, other))
     for labels in (y * 0.0, np.eye(3)[[0, 1, 2, 0, 1, 2]]):
         y[...] = labels
         assert np.isfinite(computed()[0])

@@ -199,7 +199,7 @@ def forward(model, parts, x, y, noise, kl_weight):
     z, centre = posterior.mean[:, None, :] + spread, prior_means(parts, y)
     flat = xp.reshape(z, (n_rows * k, n_latent))
     a, above = generated(model, parts, flat, xp.repeat(y, k, axis=0))
-    a = xp.reshape(a, (n_rows, k, -1))
+    a = xp.reshape(a, (n_rows, k, a.shape[1]))
     log_p = log_density(model, parts, a, x[:, None, :])
     if k == 1:
         drawn = of_one_draw(log_p, posterior, centre, kl_weight)
@@ -241,7 +241,7 @@ def visible_slope(model, parts, a, x, shares):
     a, x, inverse = in_scale(model, parts, a, x)
     error = x - model.visible.mean(a)
     slope = error * (shares[:, :, None] * inverse)
-    slope = xp.reshape(slope, (-1, slope.shape[-1]))
+    slope = xp.reshape(slope, (slope.shape[0] * slope.shape[1], slope.shape[2]))
     if model.least is None:
         return slope, None
     by_scale = xp.sum(shares[:, :, None] * (error * error - 1.0), axis=(0, 1))

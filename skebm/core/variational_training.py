@@ -73,7 +73,8 @@ class Objective(NamedTuple):
     """What is descended: minus the bound of `n_draws` draws.
 
     With `sample_inputs`, rows are probabilities from which visible units are drawn.
-    `log_prior` are log probabilities of the classes, if there are any.
+    `log_prior` are log probabilities of the classes, if there are any, and
+    `takes_unlabeled` whether rows without a class count, or only those that have one.
     """
 
     model: Model
@@ -81,6 +82,7 @@ class Objective(NamedTuple):
     kl_weight: float = 1.0
     sample_inputs: bool = False
     log_prior: object = None
+    takes_unlabeled: bool = True
 
     def descent(self, params, x, y, row_weights, draws):
         """The weighted sum of the rows' losses, and minus its gradient."""
@@ -111,10 +113,13 @@ class Objective(NamedTuple):
         return loss - weights @ (bounds + self.log_prior[classes]), step
 
     def _shares(self, params, x, y, noise):
-        """Probabilities of the classes by the bounds: of known ones, 1."""
+        """Probabilities of the classes by the bounds: of known ones, 1.
+
+        They are 0 for rows that do not count.
+        """
         xp, model = namespace(x), self.model
         unknown = xp.nonzero(xp.sum(y, axis=1) == 0.0)[0]
-        if unknown.shape[0] == 0:
+        if unknown.shape[0] == 0 or not self.takes_unlabeled:
             return y
         x, noise, found = x[unknown], noise[unknown], []
         for row in one_hot(model, x):
