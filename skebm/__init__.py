@@ -11,6 +11,7 @@ from .mixed import MixedRBM
 from .multinomial import MultinomialRBM
 from .ratings import RatingRBM
 from .rbm import BernoulliRBM
+from .rbm_classifier import RBMClassifier
 from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
 
 __version__ = "0.1.0.dev0"
@@ -29,6 +30,7 @@ __all__ = [
     "HistoryMonitor",
     "MixedRBM",
     "MultinomialRBM",
+    "RBMClassifier",
     "RatingRBM",
     "__version__",
 ]

@@ -20,6 +20,7 @@ from skebm import (
     MixedRBM,
     MultinomialRBM,
     RatingRBM,
+    RBMClassifier,
 )
 
 ESTIMATORS = [
@@ -30,6 +31,7 @@ ESTIMATORS = [
     BoltzmannImputer(MixedRBM(n_components=8, n_iter=3)),
     RatingRBM(n_components=8, n_iter=3),
     MultinomialRBM(n_components=8, n_iter=3),
+    RBMClassifier(n_components=8, n_iter=30),
     DBN((8, 4), rbm=BernoulliRBM(n_iter=3)),
     DBM((8, 4), rbm=BernoulliRBM(n_iter=3), n_iter=3),
     DBNClassifier((32, 16), rbm=BernoulliRBM(n_iter=3)),
@@ -74,6 +76,8 @@ warns = pytest.mark.filterwarnings(
     "default:Column .* is one of categories, but has values:UserWarning",
     # 256 hidden units for ten rows of ten words, hardly trained.
     "default:log Z of documents:sklearn.exceptions.ConvergenceWarning",
+    # 256 hidden units of a classifier, for rows outside [0, 1].
+    "default:log Z is uncertain:sklearn.exceptions.ConvergenceWarning",
     "default:X (does not have valid|has) feature names:UserWarning",
 )
 
