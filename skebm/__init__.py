@@ -12,6 +12,7 @@ from .mixed import MixedRBM
 from .multinomial import MultinomialRBM
 from .ratings import RatingRBM
 from .rbm import BernoulliRBM
+from .rbm_classifier import RBMClassifier
 from .supervised import DBMClassifier, DBNClassifier, DBNRegressor
 from .vae import VAE
 
@@ -33,6 +34,7 @@ __all__ = [
     "HistoryMonitor",
     "MixedRBM",
     "MultinomialRBM",
+    "RBMClassifier",
     "RatingRBM",
     "__version__",
 ]

@@ -11,6 +11,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._fitting import Fit, Trainable
+from ._machine import MachineMixin
 from ._machine_epochs import MachineEpochs, Run
 from ._queries import BoltzmannMachineMixin
 from ._resuming import Call
@@ -68,13 +69,8 @@ def fitted_to_rows(settings, X, sample_weight):
     return settings._replace(units=(visible.fitted(X, sample_weight), *others))
 
 
-class BaseBoltzmannMachine(
-    BoltzmannMachineMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    Trainable,
-):
-    """Fitting and scoring, for every machine that is trained as one."""
+class TrainableMachine(MachineMixin, Trainable):
+    """From parameters to settings, and from fitted attributes to the state and back."""
 
     _parameter_constraints: dict = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -108,75 +104,8 @@ class BaseBoltzmannMachine(
     # Rows are data, and no probabilities from which others could be drawn.
     sample_inputs = False
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
-        """Fit the model to X, in `n_iter` passes over all rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data: where the visible units are binary, values in [0, 1]. NaN in
-            a dense array marks a missing entry: it is drawn given the observed ones of
-            its row, with the hidden units, while the model is fitted.
-
-        y : Ignored
-            Not used, present for consistency.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. A row of weight 2 counts as the row twice: exactly
-            where all rows are in one batch, and else but for chance, as it is where
-            entries are missing or rows are held out.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If X holds infinity or a column without any value, if a weight is negative
-            or all are zero, or if there are too few rows to hold out.
-        FloatingPointError
-            If the parameters become infinite or NaN: the learning rate is too high.
-        """
-        going_on = self.warm_start and self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, Call("fit", going_on))
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
-        """Pass once over X in minibatches, going on from where training stands.
-
-        Markov chains, momentum and random streams continue. The learning rate is
-        `learning_rate`, whatever the schedule. The first call decides on the number of
-        features and the dtype, and starts the machine about the means of its rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, as in :meth:`fit`.
-
-        y : Ignored
-            Not used, present for consistency.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, relative to each other within this call.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If X holds infinity, or in the first call a column without any value, if a
-            weight is negative or all are zero, or if `early_stopping` is set.
-        FloatingPointError
-            If the parameters become infinite or NaN. They stay as they were before.
-        """
-        call = Call("partial_fit", self.__sklearn_is_fitted__())
-        return self._train(X, y, sample_weight, call)
+    # Where it is no parameter, any activation of hidden units will do.
+    sparsity_target = None
 
     def _rates(self, method):
         """Learning rates of the epochs."""
@@ -186,57 +115,6 @@ class BaseBoltzmannMachine(
             )
         refuse_early_stopping(self)
         return [self.learning_rate]
-
-    def _train(self, X_given, y, sample_weight, call):
-        rates, going_on = self._rates(call.method), call.going_on
-        pretrains = call.method == "fit" and not going_on and self._pretrains()
-        reader, n_layers = call.reader(self, X_given), 1 + len(self._hidden_sizes())
-        units = self._kinds(n_layers) if going_on else self._new_kinds(n_layers, reader)
-        X = call.rows(
-            check_rows(
-                self,
-                X_given,
-                method=call.method,
-                new=not going_on,
-                missing=self._takes_missing,
-                # In pretraining the machine of the first layer looks at the values.
-                kind=None if pretrains else units[0],
-                reader=None if call.outer else reader,
-            )
-        )
-        dtype = float_dtype(self._read_params().biases[0] if going_on else X)
-        weights = check_weights(sample_weight, X, dtype)
-        if going_on:
-            self._check_sizes()
-        seed = call.seed(self)
-        settings = self._settings(seed, X.shape[0], units)
-        stopping, data = self._hold_out(X, weights, rates, settings)
-        n_parts = len(self._hidden_sizes()) if pretrains else 0
-        with Fit(
-            self,
-            X_given,
-            y,
-            call,
-            seed=seed,
-            data=(X, weights),
-            reader=reader,
-            n_tasks=n_parts + len(rates),
-        ) as fit:
-            if stopping is not None:
-                weights = weights_left(stopping.held_out, data)
-            if pretrains:
-                self._pretrain(fit, X, weights, units)
-            run = call.carried()
-            if run is None:
-                if not going_on:
-                    settings = fitted_to_rows(settings, X, weights)
-                run = self._first_run(fit, data, settings)
-            candidate = going_on or bool(fit.parts)
-            fit.train(
-                MachineEpochs(self, rates, run, data, settings, stopping, candidate)
-            )
-            fit.end()
-        return self
 
     def _first_run(self, fit, data, settings):
         """What the first epoch starts from."""
@@ -251,28 +129,6 @@ class BaseBoltzmannMachine(
             start = partial(training.start, *data, sizes, n_chains, settings, params)
             state = fit.unless_interrupted(start, start)
         return Run(state, history, Progress(), state.epoch)
-
-    def _hold_out(self, X, sample_weight, rates, settings):
-        """Early stopping with its rows, if asked for; the rows and weights left."""
-        if not self.early_stopping:
-            return None, (X, sample_weight)
-        falling = self.learning_rate_schedule != "constant"
-        rule = Rule(self.tol, len(rates), falling)
-        stopping, left = hold_out(
-            X, sample_weight, self.validation_fraction, rule, settings
-        )
-        n_held_out, n_left = (
-            part[0].shape[0] for part in (stopping.held_out, stopping.compared)
-        )
-        if n_held_out == 0 or n_left == 0:
-            raise ValueError(
-                f"early_stopping holds out {n_held_out} of the {n_held_out + n_left} "
-                "rows that have no missing entry and a positive weight, and leaves "
-                f"{n_left}: it takes at least one of either. Give more such rows, set "
-                f"validation_fraction (now {self.validation_fraction:g}) lower, or set "
-                "early_stopping=False."
-            )
-        return stopping._replace(log_z=self._log_z_of(stopping.held_out)), left
 
     def _settings(self, seed, n_rows, units):
         return training.Settings(
@@ -363,6 +219,158 @@ class BaseBoltzmannMachine(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_iter_")
+
+
+class BaseBoltzmannMachine(
+    BoltzmannMachineMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    TrainableMachine,
+):
+    """Fitting and scoring, for every machine of rows alone that is trained as one."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit the model to X, in `n_iter` passes over all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data: where the visible units are binary, values in [0, 1]. NaN in
+            a dense array marks a missing entry: it is drawn given the observed ones of
+            its row, with the hidden units, while the model is fitted.
+
+        y : Ignored
+            Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. A row of weight 2 counts as the row twice: exactly
+            where all rows are in one batch, and else but for chance, as it is where
+            entries are missing or rows are held out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity or a column without any value, if a weight is negative
+            or all are zero, or if there are too few rows to hold out.
+        FloatingPointError
+            If the parameters become infinite or NaN: the learning rate is too high.
+        """
+        going_on = self.warm_start and self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, Call("fit", going_on))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Pass once over X in minibatches, going on from where training stands.
+
+        Markov chains, momentum and random streams continue. The learning rate is
+        `learning_rate`, whatever the schedule. The first call decides on the number of
+        features and the dtype, and starts the machine about the means of its rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, as in :meth:`fit`.
+
+        y : Ignored
+            Not used, present for consistency.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, relative to each other within this call.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, or in the first call a column without any value, if a
+            weight is negative or all are zero, or if `early_stopping` is set.
+        FloatingPointError
+            If the parameters become infinite or NaN. They stay as they were before.
+        """
+        call = Call("partial_fit", self.__sklearn_is_fitted__())
+        return self._train(X, y, sample_weight, call)
+
+    def _train(self, X_given, y, sample_weight, call):
+        rates, going_on = self._rates(call.method), call.going_on
+        pretrains = call.method == "fit" and not going_on and self._pretrains()
+        reader, n_layers = call.reader(self, X_given), 1 + len(self._hidden_sizes())
+        units = self._kinds(n_layers) if going_on else self._new_kinds(n_layers, reader)
+        X = call.rows(
+            check_rows(
+                self,
+                X_given,
+                method=call.method,
+                new=not going_on,
+                missing=self._takes_missing,
+                # In pretraining the machine of the first layer looks at the values.
+                kind=None if pretrains else units[0],
+                reader=None if call.outer else reader,
+            )
+        )
+        dtype = float_dtype(self._read_params().biases[0] if going_on else X)
+        weights = check_weights(sample_weight, X, dtype)
+        if going_on:
+            self._check_sizes()
+        seed = call.seed(self)
+        settings = self._settings(seed, X.shape[0], units)
+        stopping, data = self._hold_out(X, weights, rates, settings)
+        n_parts = len(self._hidden_sizes()) if pretrains else 0
+        with Fit(
+            self,
+            X_given,
+            y,
+            call,
+            seed=seed,
+            data=(X, weights),
+            reader=reader,
+            n_tasks=n_parts + len(rates),
+        ) as fit:
+            if stopping is not None:
+                weights = weights_left(stopping.held_out, data)
+            if pretrains:
+                self._pretrain(fit, X, weights, units)
+            run = call.carried()
+            if run is None:
+                if not going_on:
+                    settings = fitted_to_rows(settings, X, weights)
+                run = self._first_run(fit, data, settings)
+            candidate = going_on or bool(fit.parts)
+            fit.train(
+                MachineEpochs(self, rates, run, data, settings, stopping, candidate)
+            )
+            fit.end()
+        return self
+
+    def _hold_out(self, X, sample_weight, rates, settings):
+        """Early stopping with its rows, if asked for; the rows and weights left."""
+        if not self.early_stopping:
+            return None, (X, sample_weight)
+        falling = self.learning_rate_schedule != "constant"
+        rule = Rule(self.tol, len(rates), falling)
+        stopping, left = hold_out(
+            X, sample_weight, self.validation_fraction, rule, settings
+        )
+        n_held_out, n_left = (
+            part[0].shape[0] for part in (stopping.held_out, stopping.compared)
+        )
+        if n_held_out == 0 or n_left == 0:
+            raise ValueError(
+                f"early_stopping holds out {n_held_out} of the {n_held_out + n_left} "
+                "rows that have no missing entry and a positive weight, and leaves "
+                f"{n_left}: it takes at least one of either. Give more such rows, set "
+                f"validation_fraction (now {self.validation_fraction:g}) lower, or set "
+                "early_stopping=False."
+            )
+        return stopping._replace(log_z=self._log_z_of(stopping.held_out)), left
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

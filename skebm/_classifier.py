@@ -10,7 +10,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._fine_tuned import BaseFineTunedNetwork, goes_in_batches, network_fields
-from ._labels import Labels, check_known, check_labels, class_weights, new_labels
+from ._labels import (
+    Labels,
+    check_known,
+    check_labels,
+    class_weights,
+    new_labels,
+    refuse_part_of_rows,
+)
 from ._network_epochs import Targets
 from .core.network import Network, cross_entropy
 
@@ -85,7 +92,7 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
     def _targets(self, y, sample_weight, going_on, method, classes):
         labels = self._labels() if going_on else None
         if method == "partial_fit":
-            self._check_batch(labels, classes)
+            refuse_part_of_rows(self.class_weight, labels, classes)
         if labels is None:
             labels, classes = new_labels(y, classes), None
         check_known(self, labels, y, classes)
@@ -98,16 +105,6 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
             score=partial(accuracy, labels),
             attributes={"classes_": labels.classes, "_several": labels.several},
         )
-
-    def _check_batch(self, labels, classes):
-        """Raise an error where a part of the rows does not say what all of them do."""
-        if labels is None and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all rows at once. For partial_fit, give "
-                "a dict with sklearn.utils.class_weight.compute_class_weight."
-            )
 
     def _labels(self):
         check_is_fitted(self)

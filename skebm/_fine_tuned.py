@@ -31,7 +31,7 @@ from ._stacking import (
     layer_sizes,
     refuse_checkpoints,
 )
-from ._validation import check_rows, check_sum, refuse_early_stopping
+from ._validation import check_rows, check_sum, refuse_early_stopping, refuse_no_target
 from ._warnings import warn
 from .core import fine_tuning, optimise
 from .core.backend import namespace
@@ -199,11 +199,7 @@ class BaseFineTunedNetwork(
 
     def _checked_weights(self, X, y, sample_weight, call):
         """Weights of the rows, in the dtype of the computation."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but "
-                "the target y is None."
-            )
+        refuse_no_target(self, y)
         check_consistent_length(X, y)
         dtype = float_dtype(self.coefs_[0] if call.going_on else X)
         return _check_sample_weight(

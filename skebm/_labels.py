@@ -271,6 +271,17 @@ def check_known(estimator, labels, y, classes=None):
         )
 
 
+def refuse_part_of_rows(class_weight, labels, classes):
+    """Raise an error where a part of the rows does not say what all of them do."""
+    if labels is None and classes is None:
+        raise ValueError("classes must be passed on the first call to partial_fit.")
+    if class_weight == "balanced":
+        raise ValueError(
+            "class_weight='balanced' needs all rows at once. For partial_fit, give "
+            "a dict with sklearn.utils.class_weight.compute_class_weight."
+        )
+
+
 def class_weights(class_weight, labels, y, sample_weight):
     """Weights of the rows, by those of their classes."""
     if class_weight is None:

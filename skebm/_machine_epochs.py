@@ -61,15 +61,20 @@ class MachineEpochs(Stage):
     def _measured(self, before, state, rate):
         """Numbers for the history of an epoch that began with the params `before`."""
         X, settings = self.data[0], self.settings
-        chains = settings.algorithm.samples(state.chains)
-        measured = monitor.measure(
-            state.machine, state.rows(X), self.watched, chains, settings.inference
-        )
+        measured = self._watch(state)
         n_steps = -(-X.shape[0] // settings.batch_size)
         measured["gradient_norm"] = monitor.mean_gradient_norm(
             before, state.params, n_steps * rate * state.units[0].step_scale
         )
         return measured
+
+    def _watch(self, state):
+        """What is seen of the rows that are watched, and of the chains."""
+        rows, settings = state.rows(self.data[0]), self.settings
+        chains = settings.algorithm.samples(state.chains)
+        return monitor.measure(
+            state.machine, rows, self.watched, chains, settings.inference
+        )
 
     def is_over(self):
         """Whether enough epochs in a row speak for stopping."""

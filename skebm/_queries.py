@@ -22,7 +22,7 @@ from ._validation import (
 from ._warnings import warn
 from .core import partition, tempering
 from .core.backend import to_numpy
-from .core.conditional import conditional_mean, sample_given
+from .core.conditional import conditional_mean, sample_visible
 from .core.machine import visible_mean
 from .core.missing import observed_in
 from .core.rows import Encoded, by_blocks, float_dtype
@@ -30,7 +30,6 @@ from .core.sampling import (
     FINE,
     clamp,
     gibbs,
-    independent_layers,
     mean_field,
     start_at_visible,
     top_down,
@@ -89,223 +88,12 @@ class LikelihoodMixin:
         return mean_score(self.score_samples(X), sample_weight)
 
 
-class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
-    """Scores, samples and reconstructions.
-
-    What goes in is encoded, and what comes out decoded, by the kinds of units.
-    """
-
-    def inverse_transform(self, X):
-        """Compute the means of the visible units, given hidden units.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_hidden)
-            Hidden units of the top layer: states, or probabilities as from
-            :meth:`transform`.
-
-        Returns
-        -------
-        V : ndarray of shape (n_samples, n_features)
-            ``E[v | h = X]``. Where there are further hidden layers, each is set to
-            its means given the one above, with twice the weights to stand in
-            for the one below.
-        """
-        check_is_fitted(self)
-        H = check_hidden(self, X)
-        machine = self._machine(float_dtype(H))
-        H, visible = Encoded(H, machine.units[-1]), machine.units[0]
-
-        def down(h):
-            return visible.decode(top_down(machine, h)[0])
-
-        return self._as_rows(by_blocks(down, H, float_dtype(H)))
-
-    def reconstruct(self, X, n_gibbs_steps=1):
-        """The rows passed up to the hidden units and down again.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, as visible units.
-        n_gibbs_steps : int, default=1
-            How often up and down. All steps but the last draw samples, from random
-            numbers fixed by the fit; the last one goes up and down by means, those of
-            mean field where there is more than one hidden layer.
-
-        Returns
-        -------
-        V : ndarray of shape (n_samples, n_features)
-            Means of the visible units: of binary ones, the probabilities that they
-            are 1.
-        """
-        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        given, (X, machine) = X, self._machine_for(X, "reconstruct")
-        draws = stream(self._seed, Purpose.RECONSTRUCT, machine.params.biases[0])
-
-        def up_and_down(v):
-            layers = start_at_visible(machine, v, draws)
-            layers = gibbs(machine, layers, n_gibbs_steps - 1, draws)
-            up = mean_field(machine, layers[0], FINE).layers
-            return machine.units[0].decode(visible_mean(machine, up))
-
-        return self._as_rows(by_blocks(up_and_down, X, float_dtype(X)), given)
-
-    def sample(
-        self,
-        n_samples=1,
-        *,
-        n_gibbs_steps=1000,
-        init=None,
-        given=None,
-        random_state=None,
-    ):
-        """Draw rows from the model by Gibbs sampling, each from a chain of its own.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows to draw.
-        n_gibbs_steps : int, default=1000
-            Gibbs steps for each row. With none, the rows are where the chains start.
-        init : array-like of shape (n_samples, n_features), default=None
-            Visible units that the chains start from, or one row, `(n_features,)`, for
-            all. None draws each from the data's means, independently. With `given` it
-            comes from chains that are annealed, as in :meth:`impute`, for half of the
-            steps.
-        given : array-like of shape (n_samples, n_features) or dict, default=None
-            Values of visible units to draw the others given, NaN where a unit is free;
-            or one row, `(n_features,)`, for all, or some columns by their names.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the random numbers: an int gives the same rows on every call.
-
-        Returns
-        -------
-        V : ndarray of shape (n_samples, n_features)
-            The rows. Binary units are 0 or 1, but for those that are given another
-            value.
-
-        Raises
-        ------
-        ValueError
-            If `init` or `given` has another shape than it should.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skebm import BernoulliRBM
-        >>> X = np.repeat([[0, 0, 1], [1, 1, 0]], 50, axis=0)
-        >>> rbm = BernoulliRBM(2, n_iter=200, batch_size=10, random_state=0).fit(X)
-        >>> rbm.sample(2, given=[1, np.nan, np.nan], random_state=0)
-        array([[1., 1., 0.],
-               [1., 1., 0.]], dtype=float32)
-        """
-        check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=0)
-        machine = self._machine()
-        draws = self._draws(Purpose.SAMPLE, random_state)
-        array, clamped, kind = machine.params.biases[0], None, machine.units[0]
-        shape = (n_samples, self.n_features_in_)
-        init = self._as_numbers(init, "init")
-        given = self._as_numbers(given, "given")
-        mean = self._data_mean()
-        if given is not None:
-            given = check_states(given, "given", shape, array, allow_nan=True)
-            clamped = observed_in(self._encoded(given, "given"))
-        if init is not None:
-            start = self._encoded(check_states(init, "init", shape, array), "init")
-        elif given is None:
-            start = independent_layers([kind], [mean], n_samples, draws)[0]
-        if init is None and given is not None:
-            n_first = n_gibbs_steps // 2
-            layers = sample_given(machine, mean, clamped, n_first, draws)
-            n_gibbs_steps -= n_first
-        else:
-            layers = start_at_visible(machine, clamp([start], clamped)[0], draws)
-        drawn = kind.decode(gibbs(machine, layers, n_gibbs_steps, draws, clamped)[0])
-        return self._as_rows(drawn if given is None else with_observed(drawn, given))
-
-    def _encoded(self, rows, name):
-        """Rows that the user calls `name` as states; a warning if they are none."""
-        kind = self._visible_kind()
-        check_values(self, kind, rows, name)
-        return kind.encode(rows)
-
-    def impute(self, X, *, n_gibbs_steps=500, random_state=None):
-        """Fill missing entries by their conditional mean, given the observed ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows with NaN for missing entries; a row may be missing altogether.
-        n_gibbs_steps : int, default=500
-            Gibbs steps for each row: of up to ten Markov chains, each of which is
-            annealed [1]_ for half of its steps. Then the mean is taken, over the steps
-            of a chain, and over the chains by their importance weights.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the random numbers: an int gives the same values on every call.
-
-        Returns
-        -------
-        X_filled : ndarray of shape (n_samples, n_features)
-            The rows, observed entries unchanged, missing ones as means: those of
-            binary units are probabilities.
-
-        References
-        ----------
-        .. [1] Neal, R. M. (2001). Annealed importance sampling. Statistics and
-           Computing 11, 125-139.
-        """
-        check_is_fitted(self)
-        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
-        given, (X, machine) = X, self._machine_for(X, "impute", missing=True)
-        draws = self._draws(Purpose.IMPUTE, random_state)
-        mean = self._data_mean(float_dtype(X))
-
-        kind = machine.units[0]
-
-        def fill(rows):
-            held = observed_in(kind.encode(rows))
-            filled = conditional_mean(machine, mean, held, n_gibbs_steps, draws)
-            return with_observed(kind.decode(filled), rows)
-
-        return self._as_filled(by_blocks(fill, X.X, float_dtype(X)), given)
+class LogPartitionMixin(MachineMixin):
+    """The partition function, log Z, and the random numbers of queries."""
 
     def _draws(self, purpose, random_state):
         array = self._read_params().biases[0]
         return stream(draw_seed(random_state), purpose, array)
-
-    def score_samples(self, X):
-        """Log-likelihood of each row, in nats.
-
-        With more than one hidden layer it is the variational lower bound of it, by mean
-        field: but for log Z, which is exact or estimated by :meth:`log_partition`. Of
-        the estimates that were made for the present parameters, it is the one with the
-        narrowest bracket; where there is none, the default one.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        log_likelihood : ndarray of shape (n_samples,)
-            ``-F(X) - log Z``, with the free energy F or its upper bound. The same on
-            every call, until :meth:`log_partition` finds a narrower bracket, and for
-            any order or subset of the rows.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If log Z has to be estimated, and is uncertain by more than 1 nat.
-        """
-        X, machine = self._machine_for(X, "score_samples")
-        value = by_blocks(
-            lambda v: visible_free_energy(machine, v, FINE), X, float_dtype(X)
-        )
-        return -value - self._log_z(X) + machine.units[0].log_jacobian
 
     def _log_z(self, X):
         """The best value of log Z that is known, or else the default one.
@@ -457,6 +245,219 @@ class BoltzmannMachineMixin(LikelihoodMixin, MachineMixin):
         values = [to_numpy(x) for group in self._read_params() for x in group]
         fingerprint = joblib.hash(values)
         return fingerprint, getattr(self, "_log_partitions", {}).get(fingerprint, {})
+
+
+class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
+    """Scores, samples and reconstructions.
+
+    What goes in is encoded, and what comes out decoded, by the kinds of units.
+    """
+
+    def inverse_transform(self, X):
+        """Compute the means of the visible units, given hidden units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_hidden)
+            Hidden units of the top layer: states, or probabilities as from
+            :meth:`transform`.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            ``E[v | h = X]``. Where there are further hidden layers, each is set to
+            its means given the one above, with twice the weights to stand in
+            for the one below.
+        """
+        check_is_fitted(self)
+        H = check_hidden(self, X)
+        machine = self._machine(float_dtype(H))
+        H, visible = Encoded(H, machine.units[-1]), machine.units[0]
+
+        def down(h):
+            return visible.decode(top_down(machine, h)[0])
+
+        return self._as_rows(by_blocks(down, H, float_dtype(H)))
+
+    def reconstruct(self, X, n_gibbs_steps=1):
+        """The rows passed up to the hidden units and down again.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as visible units.
+        n_gibbs_steps : int, default=1
+            How often up and down. All steps but the last draw samples, from random
+            numbers fixed by the fit; the last one goes up and down by means, those of
+            mean field where there is more than one hidden layer.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            Means of the visible units: of binary ones, the probabilities that they
+            are 1.
+        """
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
+        given, (X, machine) = X, self._machine_for(X, "reconstruct")
+        draws = stream(self._seed, Purpose.RECONSTRUCT, machine.params.biases[0])
+
+        def up_and_down(v):
+            layers = start_at_visible(machine, v, draws)
+            layers = gibbs(machine, layers, n_gibbs_steps - 1, draws)
+            up = mean_field(machine, layers[0], FINE).layers
+            return machine.units[0].decode(visible_mean(machine, up))
+
+        return self._as_rows(by_blocks(up_and_down, X, float_dtype(X)), given)
+
+    def sample(
+        self,
+        n_samples=1,
+        *,
+        n_gibbs_steps=1000,
+        init=None,
+        given=None,
+        random_state=None,
+    ):
+        """Draw rows from the model by Gibbs sampling, each from a chain of its own.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows to draw.
+        n_gibbs_steps : int, default=1000
+            Gibbs steps for each row. With none, the rows are where the chains start.
+        init : array-like of shape (n_samples, n_features), default=None
+            Visible units that the chains start from, or one row, `(n_features,)`, for
+            all. None draws each from the data's means, independently. With `given` it
+            comes from chains that are annealed, as in :meth:`impute`, for half of the
+            steps.
+        given : array-like of shape (n_samples, n_features) or dict, default=None
+            Values of visible units to draw the others given, NaN where a unit is free;
+            or one row, `(n_features,)`, for all, or some columns by their names.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random numbers: an int gives the same rows on every call.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            The rows. Binary units are 0 or 1, but for those that are given another
+            value.
+
+        Raises
+        ------
+        ValueError
+            If `init` or `given` has another shape than it should.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skebm import BernoulliRBM
+        >>> X = np.repeat([[0, 0, 1], [1, 1, 0]], 50, axis=0)
+        >>> rbm = BernoulliRBM(2, n_iter=200, batch_size=10, random_state=0).fit(X)
+        >>> rbm.sample(2, given=[1, np.nan, np.nan], random_state=0)
+        array([[1., 1., 0.],
+               [1., 1., 0.]], dtype=float32)
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=0)
+        machine = self._machine()
+        draws = self._draws(Purpose.SAMPLE, random_state)
+        array, clamped, kind = machine.params.biases[0], None, machine.units[0]
+        shape = (n_samples, self.n_features_in_)
+        init = self._as_numbers(init, "init")
+        given = self._as_numbers(given, "given")
+        mean = self._data_mean()
+        if given is not None:
+            given = check_states(given, "given", shape, array, allow_nan=True)
+            clamped = observed_in(self._encoded(given, "given"))
+        if init is not None:
+            start = self._encoded(check_states(init, "init", shape, array), "init")
+            layers = start_at_visible(machine, clamp([start], clamped)[0], draws)
+            visible = gibbs(machine, layers, n_gibbs_steps, draws, clamped)[0]
+        else:
+            visible = sample_visible(
+                machine, mean, n_samples, n_gibbs_steps, draws, clamped
+            )
+        drawn = kind.decode(visible)
+        return self._as_rows(drawn if given is None else with_observed(drawn, given))
+
+    def _encoded(self, rows, name):
+        """Rows that the user calls `name` as states; a warning if they are none."""
+        kind = self._visible_kind()
+        check_values(self, kind, rows, name)
+        return kind.encode(rows)
+
+    def impute(self, X, *, n_gibbs_steps=500, random_state=None):
+        """Fill missing entries by their conditional mean, given the observed ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with NaN for missing entries; a row may be missing altogether.
+        n_gibbs_steps : int, default=500
+            Gibbs steps for each row: of up to ten Markov chains, each of which is
+            annealed [1]_ for half of its steps. Then the mean is taken, over the steps
+            of a chain, and over the chains by their importance weights.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random numbers: an int gives the same values on every call.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_samples, n_features)
+            The rows, observed entries unchanged, missing ones as means: those of
+            binary units are probabilities.
+
+        References
+        ----------
+        .. [1] Neal, R. M. (2001). Annealed importance sampling. Statistics and
+           Computing 11, 125-139.
+        """
+        check_is_fitted(self)
+        check_scalar(n_gibbs_steps, "n_gibbs_steps", Integral, min_val=1)
+        given, (X, machine) = X, self._machine_for(X, "impute", missing=True)
+        draws = self._draws(Purpose.IMPUTE, random_state)
+        mean = self._data_mean(float_dtype(X))
+
+        kind = machine.units[0]
+
+        def fill(rows):
+            held = observed_in(kind.encode(rows))
+            filled = conditional_mean(machine, mean, held, n_gibbs_steps, draws)
+            return with_observed(kind.decode(filled), rows)
+
+        return self._as_filled(by_blocks(fill, X.X, float_dtype(X)), given)
+
+    def score_samples(self, X):
+        """Log-likelihood of each row, in nats.
+
+        With more than one hidden layer it is the variational lower bound of it, by mean
+        field: but for log Z, which is exact or estimated by :meth:`log_partition`. Of
+        the estimates that were made for the present parameters, it is the one with the
+        narrowest bracket; where there is none, the default one.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            ``-F(X) - log Z``, with the free energy F or its upper bound. The same on
+            every call, until :meth:`log_partition` finds a narrower bracket, and for
+            any order or subset of the rows.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If log Z has to be estimated, and is uncertain by more than 1 nat.
+        """
+        X, machine = self._machine_for(X, "score_samples")
+        value = by_blocks(
+            lambda v: visible_free_energy(machine, v, FINE), X, float_dtype(X)
+        )
+        return -value - self._log_z(X) + machine.units[0].log_jacobian
 
     def _machine_for(self, X, method, missing=False):
         """Checked rows as visible states, and the machine in their dtype."""

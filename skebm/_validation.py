@@ -236,6 +236,15 @@ def rows_of_user(estimator, rows, name):
     return rows
 
 
+def refuse_no_target(estimator, y):
+    """Raise an error where there is nothing to learn to predict."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
+
+
 def refuse_early_stopping(estimator, what="rows", how="call score on them"):
     """Raise an error where a single pass over the rows would have to stop early."""
     if estimator.early_stopping:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ._labels import Labels, check_known, check_labels, new_labels
 from ._resuming import Call
+from ._validation import refuse_no_target
 from ._variational import BaseVariationalAutoencoder, Classes
 from .core.network import Softmax
 from .core.rows import TINY
@@ -298,11 +299,7 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
         return self._train(X, y, sample_weight, call)
 
     def _classes_of(self, y, X, weights, call):
-        if y is None:
-            raise ValueError(
-                "This ConditionalVAE estimator requires y to be passed, but the target "
-                "y is None."
-            )
+        refuse_no_target(self, y)
         check_consistent_length(X, y)
         known = self.classes_ if call.going_on else call.classes
         otherwise = "To learn from rows without classes alone, fit a VAE."

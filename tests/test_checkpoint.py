@@ -32,6 +32,7 @@ from skebm import (
     MixedRBM,
     MultinomialRBM,
     RatingRBM,
+    RBMClassifier,
 )
 from skebm._checkpoint import Writer, write_checkpoint
 from tests.test_callbacks import dbm_of, digits, layers_of, rbm_of
@@ -146,6 +147,24 @@ FITS = {
         ratings_of(early_stopping=True, n_iter_no_change=1, learning_rate=0.5),
         ratings().astype(np.float32),
         None,
+    ),
+    "classes": (RBMClassifier(8, n_iter=4, random_state=0), digits()[0], labels()),
+    "classes, some": (
+        RBMClassifier(8, n_iter=4, dropout=0.2, unlabeled=9, random_state=0),
+        digits()[0],
+        labels(),
+    ),
+    "classes, stopping": (
+        RBMClassifier(8, n_iter=6, random_state=0, **STOPPING),
+        digits()[0],
+        labels(),
+    ),
+    "classes, warm": (
+        RBMClassifier(8, objective="generative", n_iter=3, warm_start=True).set_params(
+            algorithm="cd", random_state=0
+        ),
+        digits()[0],
+        labels(),
     ),
     "dbm": (dbm_of(momentum=0.5), digits()[0], None),
     "dbm, pt": (dbm_of(algorithm="pt"), digits()[0], None),

@@ -22,6 +22,7 @@ from skebm import (
     MixedRBM,
     MultinomialRBM,
     RatingRBM,
+    RBMClassifier,
 )
 
 ESTIMATORS = [
@@ -34,6 +35,7 @@ ESTIMATORS = [
     MultinomialRBM(n_components=8, n_iter=3),
     VAE(3, hidden_layer_sizes=(16,), n_iter=20),
     ConditionalVAE(8, hidden_layer_sizes=(64,), n_iter=25, learning_rate=0.005),
+    RBMClassifier(n_components=8, n_iter=30),
     DBN((8, 4), rbm=BernoulliRBM(n_iter=3)),
     DBM((8, 4), rbm=BernoulliRBM(n_iter=3), n_iter=3),
     DBNClassifier((32, 16), rbm=BernoulliRBM(n_iter=3)),
@@ -78,6 +80,8 @@ warns = pytest.mark.filterwarnings(
     "default:Column .* is one of categories, but has values:UserWarning",
     # 256 hidden units for ten rows of ten words, hardly trained.
     "default:log Z of documents:sklearn.exceptions.ConvergenceWarning",
+    # 256 hidden units of a classifier, for rows outside [0, 1].
+    "default:log Z is uncertain:sklearn.exceptions.ConvergenceWarning",
     "default:X (does not have valid|has) feature names:UserWarning",
 )
 

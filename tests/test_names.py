@@ -48,6 +48,6 @@ def test_a_missing_argument():
 def test_a_wrong_parameter(kind):
     model = kind(2, n_iter=1, learning_rate=0.1).fit([[0, 1], [1, 0]])
     for params in ({"method": "best"}, {"n_betas": 1}, {"n_runs": 1.5}):
-        message = rf"'{next(iter(params))}' parameter of BoltzmannMachineMixin\.log_par"
+        message = rf"'{next(iter(params))}' parameter of LogPartitionMixin\.log_par"
         with pytest.raises(ValueError, match=message):
             model.log_partition(**params)

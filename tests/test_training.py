@@ -312,7 +312,7 @@ def test_divergence_of_a_bias_alone_is_noticed(monkeypatch):
         step.biases[1][0] = np.nan
         return step
 
-    monkeypatch.setattr(training, "gradient", spoiled)
+    monkeypatch.setattr(algorithms, "gradient", spoiled)
     with pytest.raises(training.Diverged):
         training.train_epoch(state, X, np.ones(4), 0.1, settings)
 
@@ -336,7 +336,7 @@ def test_offsets_are_the_running_means_or_none(centred, monkeypatch):
         seen.append(offsets)
         return gradient(layers, row_weights, offsets, lower)
 
-    monkeypatch.setattr(training, "gradient", spy)
+    monkeypatch.setattr(algorithms, "gradient", spy)
     state = trained(np.eye(4), 1, centred=centred)
     for offset, mean in zip(seen[0], state.means, strict=True):
         assert_array_equal(offset, mean if centred else 0.0 * mean)

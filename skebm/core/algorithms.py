@@ -2,7 +2,8 @@
 
 An algorithm makes the chains, and knows what they are; nothing else does. It starts
 them, says of chains that were saved whether they can go on, and which are those of the
-machine itself. Before an epoch `prepared` gives it what the epoch needs, and after it
+machine itself; `starts_at_rows` says whether each batch has chains that start at its
+rows. Before an epoch `prepared` gives it what the epoch needs, and after it
 `adjusted` changes the chains. `batch` says which rows of a minibatch are taken. Its
 `phases` takes a machine, rows of data with their weights, and chains, and returns
 :class:`Phases`. Where a machine has more than one hidden layer, those of the data rows
@@ -12,7 +13,15 @@ are found by mean field, as `inference` says.
 from typing import NamedTuple
 
 from .backend import device_of, like, namespace, zeros
-from .machine import EVEN, ODD, field, odd_only, sample_from_means, to_means
+from .machine import (
+    EVEN,
+    ODD,
+    field,
+    gradient,
+    odd_only,
+    sample_from_means,
+    to_means,
+)
 from .sampling import USUAL, alternate, mean_field
 from .tempering import (
     acceptance,
@@ -42,6 +51,10 @@ class Phases(NamedTuple):
     down: list
     weights: object
     chains: object
+
+    def gradient(self, layers, offsets):
+        """Centred gradient, where `layers` are those of `up`, or made from them."""
+        return gradient(layers, self.weights, offsets, self.down)
 
 
 class Tempered(NamedTuple):
@@ -119,6 +132,8 @@ class PersistentChains(NamedTuple):
 
     n_steps: int
 
+    starts_at_rows = False
+
     def start(self, n_chains, draw):
         """Chains to begin with. `draw` gives odd layers of so many rows."""
         return draw(n_chains)
@@ -174,6 +189,8 @@ class ContrastiveDivergence(PersistentChains):
 
     __slots__ = ()
 
+    starts_at_rows = True
+
     def phases(self, machine, rows, weights, chains, stream, inference=USUAL):
         """The phases of one batch."""
         positive = to_means(machine, [rows, None], ODD)
@@ -224,6 +241,8 @@ class ParallelTempering(NamedTuple):
 
     n_steps: int
     base: tuple = ()
+
+    starts_at_rows = False
 
     def start(self, n_chains, draw):
         """Chains to begin with. `draw` gives odd layers of so many rows."""

@@ -11,7 +11,7 @@ import numpy as np
 from .backend import device_of, like, namespace
 from .machine import EVEN, ODD, resample, sample_from_means, to_means
 from .partition import anneal, base_samples
-from .sampling import clamp
+from .sampling import clamp, gibbs, independent_layers, start_at_visible
 from .tempering import base_biases
 
 # Chains of a row at most, and Gibbs steps that each has at least.
@@ -86,3 +86,17 @@ def sample_given(machine, data_mean, clamped, n_steps, stream):
         xp.take(x, numbers, axis=0) if index % 2 == EVEN else None
         for index, x in enumerate(layers)
     ]
+
+
+def sample_visible(machine, data_mean, n_rows, n_steps, stream, clamped=None):
+    """Visible rows, each from a chain of its own, with some units clamped or none.
+
+    Free chains start at independent units. Others are annealed for half of the steps.
+    """
+    if clamped is None:
+        start = independent_layers(machine.units[:1], [data_mean], n_rows, stream)[0]
+        layers = start_at_visible(machine, start, stream)
+    else:
+        layers = sample_given(machine, data_mean, clamped, n_steps // 2, stream)
+        n_steps -= n_steps // 2
+    return gibbs(machine, layers, n_steps, stream, clamped)[0]

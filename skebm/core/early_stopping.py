@@ -192,28 +192,35 @@ def weights_left(held_out, left):
     return xp.take(values, xp.argsort(numbers))
 
 
-def hold_out(X, sample_weight, fraction, rule, settings):
-    """Early stopping with rows held out of X; the rows and weights that are left.
+def held_out_of(X, sample_weight, suitable, fraction, seed):
+    """Rows held out, suitable ones that are left, and all that are left, with weights.
 
-    Held out is the fraction, rounded up, of the rows that are complete and weigh
-    something. Rows of this kind that are left are compared with them; there may be
-    none.
+    Held out is the fraction, rounded up, of the rows that are suitable. As many that
+    are left are there to be compared with them; there may be none.
     """
-    suitable = sample_weight > 0.0
     xp = namespace(suitable)
-    if has_nan(X):
-        suitable &= by_blocks(lambda x: ~xp.any(xp.isnan(x), axis=1), X, float_dtype(X))
     numbers, others = xp.nonzero(suitable)[0], xp.nonzero(~suitable)[0]
-    draws = stream(settings.seed, Purpose.VALIDATION, sample_weight)
+    draws = stream(seed, Purpose.VALIDATION, sample_weight)
     out, kept = divided(numbers, fraction, draws)
 
     def rows(numbers):
         return Subset(X, numbers), xp.take(sample_weight, numbers)
 
-    stopping = EarlyStopping(
-        held_out=rows(xp.sort(out)),
-        compared=rows(kept[: min(out.shape[0], kept.shape[0])]),
-        rule=rule,
-        settings=settings,
+    compared = kept[: min(out.shape[0], kept.shape[0])]
+    left = xp.sort(xp.concat([kept, others]))
+    return rows(xp.sort(out)), rows(compared), rows(left)
+
+
+def hold_out(X, sample_weight, fraction, rule, settings):
+    """Early stopping with rows held out of X; the rows and weights that are left.
+
+    They are some of the rows that are complete and weigh something.
+    """
+    suitable = sample_weight > 0.0
+    xp = namespace(suitable)
+    if has_nan(X):
+        suitable &= by_blocks(lambda x: ~xp.any(xp.isnan(x), axis=1), X, float_dtype(X))
+    held_out, compared, left = held_out_of(
+        X, sample_weight, suitable, fraction, settings.seed
     )
-    return stopping, rows(xp.sort(xp.concat([kept, others])))
+    return EarlyStopping(held_out, compared, rule, settings), left

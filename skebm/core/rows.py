@@ -114,6 +114,8 @@ def has_nan(X):
     """
     if isinstance(X, Subset | Encoded | Columns | Deviations):
         return has_nan(X.X)
+    if isinstance(X, Beside):
+        return any(map(has_nan, X.parts))
     if sparse.issparse(X) or not namespace(X).isdtype(X.dtype, "real floating"):
         return False
     xp = namespace(X)
@@ -156,10 +158,13 @@ def range_of_sparse(X):
 def float_dtype(X):
     """The dtype computed in for data `X`: its own if float32 or float64, else float32.
 
-    Half precision is computed in float32, extended precision in float64.
+    Half precision is computed in float32, extended precision in float64. Of matrices
+    side by side it is that of the first.
     """
     if isinstance(X, Subset | Encoded | Columns):
         return float_dtype(X.X)
+    if isinstance(X, Beside):
+        return float_dtype(X.parts[0])
     xp = np if sparse.issparse(X) else namespace(X)
     if X.dtype == xp.float64 or X.dtype == getattr(xp, "longdouble", None):
         return xp.float64

@@ -10,7 +10,6 @@ from .machine import (
     Params,
     copy_params,
     field,
-    gradient,
     initial_params,
     n_units,
     odd_only,
@@ -100,7 +99,9 @@ class Settings(NamedTuple):
     """What stays the same for the whole of training.
 
     Hidden units start at the mean `initial_activation`. With `sample_inputs`, the rows
-    are probabilities from which visible units are drawn.
+    are probabilities from which visible units are drawn. `objective` is what is
+    maximised, where that is not the log-likelihood of the rows: its `phases` take an
+    algorithm, and what the algorithm's take.
     """
 
     units: tuple
@@ -114,6 +115,7 @@ class Settings(NamedTuple):
     sample_inputs: bool
     seed: int
     inference: Inference = USUAL
+    objective: object = None
 
 
 def start(X, sample_weight, hidden_sizes, n_chains, settings, params=None):
@@ -269,6 +271,9 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         order = draws(Purpose.SHUFFLE).permutation(X.shape[0])
     chain_stream, input_stream = draws(Purpose.CHAINS), draws(Purpose.INPUT, epoch + 1)
     algorithm = settings.algorithm.prepared(machine, means[0])
+    find_phases = algorithm.phases
+    if settings.objective is not None:
+        find_phases = partial(settings.objective.phases, algorithm)
     missing = draws(Purpose.MISSING, 2 * epoch + 1)
     for rows, weights in complete_batches(
         state, X, sample_weight, order, machine, settings, missing
@@ -278,7 +283,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         if settings.sample_inputs:
             rows = units[0].sample_input(rows, input_stream)
         rows, weights = algorithm.batch(rows, weights, chains, input_stream)
-        phases = algorithm.phases(
+        phases = find_phases(
             machine, rows, weights, chains, chain_stream, settings.inference
         )
         chains, layers = phases.chains, phases.up
@@ -286,7 +291,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         if settings.sparsity is not None:
             layers = sparser(units, layers, means, rows.shape[0], settings.sparsity)
         offsets = means if settings.centred else no_offsets
-        step = gradient(layers, phases.weights, offsets, phases.down)
+        step = phases.gradient(layers, offsets)
         if learn is not None:
             back = field(params, [None, layers[1][: rows.shape[0], ...]], 0)
             learn(rows, back, weights, learning_rate)
