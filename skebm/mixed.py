@@ -3,6 +3,7 @@
 from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from ._reader import BERNOULLI, CATEGORICAL, GAUSSIAN, Reader, named_kinds, usual_kind
 from ._restricted import BaseRBM, fitted_reader
@@ -128,7 +129,8 @@ class MixedRBM(BaseRBM):
     ----------
     components_ : ndarray of shape (n_components, n_units)
         Weights: first those of the "bernoulli" columns, then of the standardised
-        "gaussian" ones, then of the categories of the "categorical" ones.
+        "gaussian" ones, or of as many whitened numbers where `covariance_type` is
+        "full", then of the categories of the "categorical" ones.
     intercept_hidden_ : ndarray of shape (n_components,)
         Biases of the hidden units.
     intercept_visible_ : ndarray of shape (n_units,)
@@ -138,6 +140,9 @@ class MixedRBM(BaseRBM):
     categories_ : list of ndarray
         The values of each column that is "bernoulli" or "categorical", and None for
         the others.
+    covariance_ : ndarray of shape (n_gaussian, n_gaussian)
+        Covariance matrix of the "gaussian" columns given the hidden units, if there are
+        such columns.
     h_samples_ : ndarray of shape (n_chains, n_components)
         Hidden units of the Markov chains, in their last state.
     n_iter_ : int
@@ -287,6 +292,21 @@ class MixedRBM(BaseRBM):
             Of ndarray, or None for columns of numbers.
         """
         return fitted_reader(self).categories()
+
+    @property
+    def covariance_(self):
+        """Give the covariance matrix of the numbers given the hidden units.
+
+        Returns
+        -------
+        covariance : ndarray of shape (n_gaussian, n_gaussian)
+            Of the columns that are "gaussian", in their units.
+        """
+        check_is_fitted(self)
+        for kind in self._visible_kind().kinds:
+            if isinstance(kind, Gaussian):
+                return kind.covariance
+        raise AttributeError("There is no covariance_: no column is one of numbers.")
 
     def _new_reader(self, X):
         named = named_kinds(X, self.columns or [])

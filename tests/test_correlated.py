@@ -181,6 +181,12 @@ def test_collinear_columns_and_gaps():
     assert np.abs(filled[:5, 0] - expected).max() < 0.15
     diag = rbm_of("diag").fit(gaps)
     assert rbm.score(X) > diag.score(X) + 1.0
+    direction = np.array([1.0, 1.0, -1.0])
+    assert direction @ rbm.covariance_ @ direction < 0.1
+    scales = np.diag(np.diag(diag.covariance_))
+    assert_array_equal(diag.covariance_, scales)
+    with pytest.raises(AttributeError, match="numbers"):
+        rbm_of().fit(X > X.mean(axis=0)).covariance_  # noqa: B018
     drawn = rbm.sample(2000, random_state=0)
     assert_allclose(np.cov(drawn.T), np.cov(X.T), atol=1.5)
     given = rbm.sample(given=[9.0, np.nan, 12.0], random_state=0)

@@ -59,6 +59,12 @@ class CorrelatedGaussian(Gaussian):
         self.mixing += self.mixing @ (step * (MOST_STEP / max(size, MOST_STEP)))
 
     @property
+    def covariance(self):
+        """Covariance matrix of the rows given the hidden units."""
+        spread = self.unit[:, None] * self.mixing
+        return spread @ spread.T
+
+    @property
     def log_jacobian(self):
         """What a log-density of rows has beside that of states."""
         if self.mixing is None:
