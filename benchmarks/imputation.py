@@ -3,7 +3,8 @@
     python benchmarks/imputation.py [name ...] [--n_seeds=5] [--share=0.2]
 
 Names are those of DATA; without any, all of them. Of each table some columns of numbers
-are binned into categories, and a share of all entries is taken away at random. Each
+are binned into categories, columns of two numbers become categories too, and a share of
+all entries is taken away at random. Each
 imputer fills them: the error is the root mean square of the numbers, each column in
 units of its standard deviation, and the accuracy that of the categories. scikit-learn's
 imputers get numbers standardised and categories one-hot, of which the largest column
@@ -24,7 +25,7 @@ from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
 from skebm import BoltzmannImputer
 
-N_BINS = 4
+N_BINS, LETTERS = 4, "ABCD"
 
 # Which columns are binned.
 DATA = {
@@ -47,10 +48,10 @@ def table(name):
     """A data frame, some of whose columns are categories."""
     load, binned = DATA[name]
     frame = load(as_frame=True).data
-    names = list("ABCD")
-    return frame.assign(
-        **{c: pd.qcut(frame[c], N_BINS, labels=names).astype(str) for c in binned}
-    )
+    two_values = [c for c in frame if frame[c].nunique() == 2]
+    bins = {c: pd.qcut(frame[c], N_BINS, labels=list(LETTERS)) for c in binned}
+    bins |= {c: pd.cut(frame[c], 2, labels=list(LETTERS[:2])) for c in two_values}
+    return frame.assign(**{c: column.astype(str) for c, column in bins.items()})
 
 
 def as_numbers(gaps, in_order):
@@ -64,9 +65,8 @@ def as_numbers(gaps, in_order):
             parts.append(((column - column.mean()) / column.std()).to_frame())
             continue
         if in_order:
-            parts.append(
-                column.map({"A": 0.0, "B": 1.0, "C": 2.0, "D": 3.0}).to_frame()
-            )
+            numbers = {letter: float(i) for i, letter in enumerate(LETTERS)}
+            parts.append(column.map(numbers).to_frame())
             continue
         one_hot = pd.get_dummies(column, prefix=name, dtype=float)
         parts.append(one_hot.mask(column.isna()))
@@ -84,8 +84,9 @@ def filled_by(imputer, gaps, in_order):
         if column.dtype.kind == "f":
             columns[name] = values[:, 0] * column.std() + column.mean()
         elif in_order:
-            numbers = np.clip(np.rint(values[:, 0]), 0, N_BINS - 1).astype(int)
-            columns[name] = np.array(list("ABCD"))[numbers]
+            last = column.nunique() - 1
+            numbers = np.clip(np.rint(values[:, 0]), 0, last).astype(int)
+            columns[name] = np.array(list(LETTERS))[numbers]
         else:
             names = [c.removeprefix(f"{name}_") for c in part.columns]
             columns[name] = np.array(names)[values.argmax(axis=1)]

@@ -23,6 +23,7 @@ from .core.conditional import sample_visible
 from .core.rows import by_blocks, float_dtype
 from .core.sampling import top_down
 from .core.streams import Purpose
+from .core.units import Held
 from .core.units import Bernoulli
 
 
@@ -238,11 +239,11 @@ class ClassQueriesMixin(
         return drawn[:, :n], self.classes_[drawn[:, n:].argmax(axis=1)]
 
     def _clamped(self, y, n_samples, machine):
-        """Mask and values of visible units where the classes are known."""
+        """What keeps the classes of visible units where they are."""
         y = np.full(n_samples, y) if np.ndim(y) == 0 else y
         codes = self._codes(y, np.empty((n_samples, 0)))
         units, n = machine.params.biases[0], self.n_features_in_
         mask = np.arange(len(units)) >= n
         values = np.zeros((n_samples, len(units)), dtype=units.dtype)
         values[np.arange(n_samples), n + codes] = 1.0
-        return np.broadcast_to(mask, values.shape), values
+        return Held(np.broadcast_to(mask, values.shape), values)

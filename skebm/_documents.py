@@ -19,7 +19,6 @@ from ._warnings import warn
 from .core import lengths, partition
 from .core.algorithms import EvenDivergence
 from .core.backend import like, namespace, to_numpy
-from .core.missing import observed_in
 from .core.rows import Beside, by_blocks, float_dtype
 from .core.streams import Purpose, stream
 
@@ -363,8 +362,8 @@ default=None
         n_words = self._lengths_of_samples(n_words, n_samples, array)
         if given is not None:
             given = check_states(given, "given", shape, array, allow_nan=True)
-            known = observed_in(self._encoded(given, "given"))
-            check_room(*known, n_words)
+            known = self._held(given)
+            check_room(known.mask, known.values, n_words)
         if init is None:
             init = kind.sample(n_words[:, None] * kind.single(self._data_mean()), draws)
         return lengths.sample_documents(

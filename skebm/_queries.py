@@ -21,10 +21,9 @@ from ._validation import (
 )
 from ._warnings import warn
 from .core import partition, tempering
-from .core.backend import to_numpy
+from .core.backend import namespace, to_numpy
 from .core.conditional import conditional_mean, sample_visible
 from .core.machine import visible_mean
-from .core.missing import observed_in
 from .core.rows import Encoded, by_blocks, float_dtype
 from .core.sampling import (
     FINE,
@@ -57,7 +56,8 @@ def is_wide(log_partition):
 
 def with_observed(filled, rows):
     """Filled rows with what is observed as it was given, and not as it was decoded."""
-    return clamp([filled], observed_in(rows))[0]
+    xp = namespace(rows)
+    return xp.where(xp.isnan(rows), filled, rows)
 
 
 class LikelihoodMixin:
@@ -370,7 +370,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
         mean = self._data_mean()
         if given is not None:
             given = check_states(given, "given", shape, array, allow_nan=True)
-            clamped = observed_in(self._encoded(given, "given"))
+            clamped = self._held(given)
         if init is not None:
             start = self._encoded(check_states(init, "init", shape, array), "init")
             layers = start_at_visible(machine, clamp([start], clamped)[0], draws)
@@ -387,6 +387,12 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
         kind = self._visible_kind()
         check_values(self, kind, rows, name)
         return kind.encode(rows)
+
+    def _held(self, given):
+        """What keeps the known entries of rows; a warning if they can be none."""
+        kind = self._visible_kind()
+        check_values(self, kind, given, "given")
+        return kind.held(given)
 
     def impute(self, X, *, n_gibbs_steps=500, random_state=None):
         """Fill missing entries by their conditional mean, given the observed ones.
@@ -422,7 +428,7 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
         kind = machine.units[0]
 
         def fill(rows):
-            held = observed_in(kind.encode(rows))
+            held = kind.held(rows)
             filled = conditional_mean(machine, mean, held, n_gibbs_steps, draws)
             return with_observed(kind.decode(filled), rows)
 

@@ -72,7 +72,7 @@ class BaseRBM(BaseBoltzmannMachine):
             v = expected(machine, v, mean) if missing else v
             return machine.units[1].decode(to_means(machine, [v, None], ODD)[1])
 
-        return by_blocks(up, X, float_dtype(X))
+        return by_blocks(up, X.X if missing else X, float_dtype(X))
 
     def gibbs(self, v):
         """One step of Gibbs sampling: hidden units given `v`, visible units given them.

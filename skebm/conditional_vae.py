@@ -171,7 +171,8 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
     >>> X = X / 16
     >>> model = ConditionalVAE(5, hidden_layer_sizes=(50,), n_iter=20, random_state=0)
     >>> model = model.fit(X[:1400], y[:1400])
-    >>> model.sample(3, y=7, random_state=0).shape
+    >>> sevens, _ = model.sample(3, y=7, random_state=0)
+    >>> sevens.shape
     (3, 64)
     >>> bool(model.score(X[1400:], y[1400:]) > 0.8)
     True
@@ -405,7 +406,7 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
         return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
 
     def sample(self, n_samples=1, *, y=None, means=False, random_state=None):
-        """Draw rows from the model: classes, latent units, and then the features.
+        """Draw rows and their classes: classes, latent units, and then the features.
 
         Parameters
         ----------
@@ -421,8 +422,10 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
 
         Returns
         -------
-        V : ndarray of shape (n_samples, n_features)
+        X : ndarray of shape (n_samples, n_features)
             The rows.
+        y : ndarray of shape (n_samples,)
+            Their classes.
 
         Raises
         ------
@@ -442,7 +445,8 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
             numbers = self._numbers_of(y, n_samples)
         rows = np.eye(len(self.classes_), dtype=array.dtype)[numbers]
         z = shared_noise(n_samples, self.n_components, array, draws)
-        return self._drawn(z + rows @ self.class_means_, rows, means, draws)
+        drawn = self._drawn(z + rows @ self.class_means_, rows, means, draws)
+        return drawn, self.classes_[numbers]
 
     def _numbers_of(self, y, n_samples):
         """Numbers of the classes that are asked for."""

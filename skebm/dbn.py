@@ -448,7 +448,7 @@ class DBN(
         def fill(rows):
             burn_in = n_gibbs_steps // 5
             filled = belief.fill_missing(
-                stack, kind.encode(rows), mean, burn_in, n_gibbs_steps, draws
+                stack, kind.held(rows), mean, burn_in, n_gibbs_steps, draws
             )
             return with_observed(kind.decode(filled), rows)
 

@@ -29,8 +29,9 @@ class BoltzmannImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     estimator : estimator with ``impute``, default=None
         The machine, such as a :class:`GaussianRBM`; it is cloned and fitted. None is
-        ``MixedRBM(64, n_iter=300, learning_rate=0.05, weight_decay=0.01)``, which finds
-        the kinds of the columns from their dtypes.
+        ``MixedRBM(64, n_iter=300, learning_rate=0.05, weight_decay=0.01,
+        covariance_type="full")``, which finds the kinds of the columns from their
+        dtypes.
     n_gibbs_steps : int, default=500
         Gibbs steps for each row, as in ``impute``.
     random_state : int, RandomState instance or None, default=None
@@ -137,7 +138,13 @@ class BoltzmannImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _prototype(self):
         if self.estimator is not None:
             return self.estimator
-        return MixedRBM(64, n_iter=300, learning_rate=0.05, weight_decay=0.01)
+        return MixedRBM(
+            64,
+            n_iter=300,
+            learning_rate=0.05,
+            weight_decay=0.01,
+            covariance_type="full",
+        )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "estimator_")

@@ -2,11 +2,13 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from ._reader import BERNOULLI, CATEGORICAL, GAUSSIAN, Reader, named_kinds, usual_kind
 from ._restricted import BaseRBM, fitted_reader
 from .core.categorical import Categorical
+from .core.correlated import CorrelatedGaussian
 from .core.gaussian import Gaussian
 from .core.mixed import SideBySide
 from .core.units import Bernoulli
@@ -42,6 +44,11 @@ class MixedRBM(BaseRBM):
     learn_scale : bool, default=True
         Whether the scale of each "gaussian" column is learned. If not, it is the
         column's standard deviation.
+    covariance_type : {"diag", "full"}, default="diag"
+        What is learned of the "gaussian" columns, given the hidden units. With "diag"
+        they are independent, and each has its scale. With "full" they have a normal
+        distribution with a covariance matrix, the same for all hidden units: columns
+        that are linear functions of each other need no hidden units for that.
     learning_rate : float, default=0.01
         Step size, in the first epoch if there is a schedule.
     batch_size : int or "auto", default="auto"
@@ -122,7 +129,8 @@ class MixedRBM(BaseRBM):
     ----------
     components_ : ndarray of shape (n_components, n_units)
         Weights: first those of the "bernoulli" columns, then of the standardised
-        "gaussian" ones, then of the categories of the "categorical" ones.
+        "gaussian" ones, or of as many whitened numbers where `covariance_type` is
+        "full", then of the categories of the "categorical" ones.
     intercept_hidden_ : ndarray of shape (n_components,)
         Biases of the hidden units.
     intercept_visible_ : ndarray of shape (n_units,)
@@ -132,6 +140,9 @@ class MixedRBM(BaseRBM):
     categories_ : list of ndarray
         The values of each column that is "bernoulli" or "categorical", and None for
         the others.
+    covariance_ : ndarray of shape (n_gaussian, n_gaussian)
+        Covariance matrix of the "gaussian" columns given the hidden units, if there are
+        such columns.
     h_samples_ : ndarray of shape (n_chains, n_components)
         Hidden units of the Markov chains, in their last state.
     n_iter_ : int
@@ -196,6 +207,7 @@ class MixedRBM(BaseRBM):
         "columns": [list, None],
         "min_categories": [Interval(Integral, 0, None, closed="left")],
         "learn_scale": ["boolean"],
+        "covariance_type": [StrOptions({"diag", "full"})],
     }
 
     def __init__(
@@ -205,6 +217,7 @@ class MixedRBM(BaseRBM):
         columns=None,
         min_categories=0,
         learn_scale=True,
+        covariance_type="diag",
         learning_rate=0.01,
         batch_size="auto",
         n_iter=10,
@@ -233,6 +246,7 @@ class MixedRBM(BaseRBM):
         self.columns = columns
         self.min_categories = min_categories
         self.learn_scale = learn_scale
+        self.covariance_type = covariance_type
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.n_iter = n_iter
@@ -279,6 +293,21 @@ class MixedRBM(BaseRBM):
         """
         return fitted_reader(self).categories()
 
+    @property
+    def covariance_(self):
+        """Give the covariance matrix of the numbers given the hidden units.
+
+        Returns
+        -------
+        covariance : ndarray of shape (n_gaussian, n_gaussian)
+            Of the columns that are "gaussian", in their units.
+        """
+        check_is_fitted(self)
+        for kind in self._visible_kind().kinds:
+            if isinstance(kind, Gaussian):
+                return kind.covariance
+        raise AttributeError("There is no covariance_: no column is one of numbers.")
+
     def _new_reader(self, X):
         named = named_kinds(X, self.columns or [])
         return Reader(
@@ -293,13 +322,24 @@ class MixedRBM(BaseRBM):
             )
         kinds = {
             BERNOULLI: Bernoulli(),
-            GAUSSIAN: Gaussian(learns=self.learn_scale),
+            GAUSSIAN: self._gaussian(),
             CATEGORICAL: Categorical(least=reader.sizes()),
         }
         columns = {kind: reader.of_kind(kind) for kind in kinds}
         present = [kind for kind in kinds if len(columns[kind])]
         units = SideBySide([kinds[k] for k in present], [columns[k] for k in present])
         return units, Bernoulli()
+
+    def _gaussian(self):
+        """The kind of columns of numbers."""
+        if self.covariance_type == "diag":
+            return Gaussian(learns=self.learn_scale)
+        if not self.learn_scale:
+            raise ValueError(
+                'covariance_type="full" is learned: set learn_scale=True, or '
+                'covariance_type="diag".'
+            )
+        return CorrelatedGaussian()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -121,6 +121,11 @@ FITS = {
         None,
     ),
     "table": (MixedRBM(6, random_state=0, n_iter=4, **STOPPING), words(0.2), None),
+    "correlated table": (
+        MixedRBM(6, random_state=0, n_iter=4, covariance_type="full"),
+        gaps(),
+        None,
+    ),
     "table, warm": (
         MixedRBM(6, random_state=0, n_iter=3, warm_start=True),
         words(),

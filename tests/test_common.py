@@ -30,6 +30,7 @@ ESTIMATORS = [
     GaussianRBM(n_components=8, n_iter=3),
     CategoricalRBM(n_components=8, n_iter=3),
     MixedRBM(n_components=8, n_iter=3),
+    MixedRBM(n_components=8, n_iter=3, covariance_type="full"),
     BoltzmannImputer(MixedRBM(n_components=8, n_iter=3)),
     RatingRBM(n_components=8, n_iter=3),
     MultinomialRBM(n_components=8, n_iter=3),

@@ -6,7 +6,7 @@ import pytest
 from skebm.core.conditional import annealed_given, conditional_mean, division
 from skebm.core.machine import Machine, Params
 from skebm.core.streams import Purpose, stream
-from skebm.core.units import Bernoulli
+from skebm.core.units import Bernoulli, Held
 
 from .enumeration import Enumeration
 
@@ -28,7 +28,7 @@ def test_weights_make_up_for_where_chains_happen_to_go(weighted):
     rows = np.tile(ROW, (200, 1))
     draws = stream(0, Purpose.IMPUTE, np.zeros(1))
     layers, _, weights = annealed_given(
-        machine, np.full(6, 0.5), (~np.isnan(rows), rows), 400, 20, draws
+        machine, np.full(6, 0.5), Held(~np.isnan(rows), rows), 400, 20, draws
     )
     if not weighted:
         weights = np.full_like(weights, 1.0 / 400)
@@ -44,14 +44,14 @@ def test_means_of_one_row_and_of_none_that_is_missing():
     row = np.array([1.0, np.nan, 0.0, np.nan, 1.0, 1.0])
     rows = np.tile(row, (500, 1))
     draws = stream(1, Purpose.IMPUTE, np.zeros(1))
-    held = ~np.isnan(rows), rows
+    held = Held(~np.isnan(rows), rows)
     found = conditional_mean(machine, np.full(6, 0.5), held, 200, draws)
     error = found.std(axis=0)[[1, 3]] / np.sqrt(500)
     off = found.mean(axis=0)[[1, 3]] - oracle.mean(0, {0: row})[[1, 3]]
     assert (np.abs(off) < 5 * error + 1e-3).all()
     full = np.ones((3, 6))
     assert (
-        conditional_mean(machine, np.full(6, 0.5), (full > 0, full), 9, draws) == 1
+        conditional_mean(machine, np.full(6, 0.5), Held(full > 0, full), 9, draws) == 1
     ).all()
 
 

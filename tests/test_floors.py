@@ -19,6 +19,7 @@ FLOORS = {
     "core.streams": 1,
     "core.units": 2,
     "core.gaussian": 3,
+    "core.correlated": 4,
     "core.categorical": 3,
     "core.mixed": 4,
     "core.multinomial": 3,

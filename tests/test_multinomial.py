@@ -26,7 +26,7 @@ from skebm.core.machine import (
 )
 from skebm.core.multinomial import Multinomial
 from skebm.core.streams import Purpose, stream
-from skebm.core.units import Bernoulli
+from skebm.core.units import Bernoulli, Held
 
 from .machines import NAMESPACES, asarray_of
 
@@ -396,7 +396,7 @@ def test_words_given_others_by_enumeration(n_known):
     mask = np.arange(3) < n_known
     match = (oracle.visible[:, mask] == values[mask]).all(axis=1)
     expected = oracle.p[match] @ oracle.visible[match] / oracle.p[match].sum()
-    known = np.tile(mask, (n, 1)), np.tile(values, (n, 1))
+    known = Held(np.tile(mask, (n, 1)), np.tile(values, (n, 1)))
     start = np.tile([2.0, 1.0, 2.0], (n, 1))
     drawn = lengths.sample_documents(
         machine, start, np.full(n, 5.0), 15, draws(), known

@@ -244,7 +244,7 @@ def test_missing_spins_and_mean_field():
     machine, oracle = machine_and_oracle((S, S, B), (3, 3, 2))
     row = np.array([1.0, np.nan, -1.0])
     rows = np.tile(row, (4000, 1))
-    held = ~np.isnan(rows), rows
+    held = S.held(rows)
     found = conditional_mean(machine, np.zeros(3), held, 60, draws())
     expected = oracle.mean(0, {0: row})
     error = found.std(axis=0)[1] / np.sqrt(4000)

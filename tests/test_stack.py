@@ -209,8 +209,8 @@ def errors_of_imputed(stack, oracle, copies=300):
     nan = np.nan
     X = np.array([[nan, 1, nan, 0], [1, nan, nan, nan], [0, 1, 1, 0], [nan] * 4])
     draws = stream(0, Purpose.IMPUTE, X)
-    rows = X.repeat(copies, axis=0)
-    found = belief.fill_missing(stack, rows, np.full(4, 0.5), 20, 60, draws)
+    held = Bernoulli().held(X.repeat(copies, axis=0))
+    found = belief.fill_missing(stack, held, np.full(4, 0.5), 20, 60, draws)
     chains = found.reshape(len(X), copies, 4)
     visible = np.array(oracle.visible)
     p = np.exp([oracle.log_p(v) for v in visible])

@@ -252,13 +252,19 @@ def test_classes_are_drawn_and_recognised(label_inputs):
     p = model.predict_proba(X)
     assert_allclose(p.sum(axis=1), 1.0)
     assert_allclose(np.log(p), model.predict_log_proba(X), atol=1e-6)
-    drawn = model.sample(300, y="d", means=True, random_state=0)
+    drawn, _ = model.sample(300, y="d", means=True, random_state=0)
     judge = LogisticRegression(max_iter=1000).fit(X, names)
     assert np.mean(judge.predict(drawn) == "d") > 0.6
-    shares = np.unique(judge.predict(model.sample(2000, random_state=0)))
-    assert len(shares) == 10
-    each = model.sample(3, y=["a", "b", "a"], random_state=0)
+    drawn, classes = model.sample(5000, random_state=0)
+    found, counts = np.unique(classes, return_counts=True)
+    assert_array_equal(found, model.classes_)
+    shares = np.exp(model.class_log_prior_)
+    error = np.sqrt(shares * (1 - shares) / 5000)
+    assert (np.abs(counts / 5000 - shares) < 5 * error).all()
+    assert np.mean(judge.predict(drawn) == classes) > 0.6
+    each, classes = model.sample(3, y=["a", "b", "a"], random_state=0)
     assert each.shape == (3, 64)
+    assert classes.tolist() == ["a", "b", "a"]
     for method in (model.transform, model.score_samples, model.elbo, model.reconstruct):
         assert np.isfinite(method(X[:20])).all()
     assert model.elbo(X).mean() < model.score_samples(X).mean()

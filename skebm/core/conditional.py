@@ -33,9 +33,8 @@ def annealed_given(machine, data_mean, clamped, n_chains, n_steps, stream):
     All first chains come first, then all second ones. The weights of a row's chains sum
     to one.
     """
-    mask, values = clamped
-    xp, n_rows = namespace(values), values.shape[0]
-    clamped = xp.tile(mask, (n_chains, 1)), xp.tile(values, (n_chains, 1))
+    n_rows = clamped.values.shape[0]
+    clamped = clamped.repeated(n_chains)
     base = base_biases(machine.units, machine.params, data_mean)
     start = clamp(base_samples(machine.units, base, n_chains * n_rows, stream), clamped)
     betas = np.linspace(0.0, 1.0, n_steps + 1).tolist()
@@ -62,7 +61,7 @@ def conditional_mean(machine, data_mean, clamped, n_steps, stream):
         layers = to_means(machine, resample(machine, layers, ODD, stream), EVEN)
         total = total + layers[0]
         layers = clamp(sample_from_means(machine, layers, EVEN, stream), held)
-    xp, shape = namespace(total), (n_chains, *clamped[1].shape)
+    xp, shape = namespace(total), (n_chains, *clamped.values.shape)
     means = xp.reshape(total / (n_steps - n_annealing), shape)
     mean = xp.sum(like(weights, means)[:, :, None] * means, axis=0)
     return clamp([mean], clamped)[0]

@@ -154,6 +154,12 @@ class Gaussian(PlainBorder):
         self.scale[...] = xp.where(self.scale > self.least, self.scale, self.least)
 
     @property
+    def covariance(self):
+        """Covariance matrix of the rows given the hidden units."""
+        xp, square = namespace(self.scale), self.scale**2
+        return square[:, None] * xp.eye(square.shape[0], dtype=square.dtype)
+
+    @property
     def log_jacobian(self):
         """What a log-density of rows has beside that of states."""
         if self.scale is None:

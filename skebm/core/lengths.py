@@ -269,23 +269,23 @@ def settled(machine, hidden, longest, n_runs, n_steps, stream):
 def sample_documents(machine, start, lengths, n_steps, stream, known=None):
     """Documents of these lengths (n_rows,), Gibbs steps on from those of `start`.
 
-    With `known`, a mask of words and their counts, these are given, and the others are
+    With `known`, what is held of their counts, these are given, and the others are
     drawn given them: hidden units have their input, and no more of these words come.
     """
     if n_steps == 0:
         return clamp([start], known)[0]
     hidden = resample(machine, [start, None], ODD, stream)[ODD]
     if known is not None:
-        machine, lengths = given_counts(machine, lengths, *known)
+        machine, lengths = given_counts(machine, lengths, known)
     kind = machine.units[0].of_length(lengths[:, None])
     machine = machine._replace(units=(kind, *machine.units[1:]))
     return clamp(alternate(machine, [None, hidden], n_steps, stream), known)[0]
 
 
-def given_counts(machine, lengths, mask, counts):
+def given_counts(machine, lengths, known):
     """The machine of the other words, whose biases are one row for each document."""
-    xp, params = namespace(counts), machine.params
-    counts = xp.where(mask, counts, 0.0)
+    xp, params, mask = namespace(known.values), machine.params, known.mask
+    counts = xp.where(mask, known.values, 0.0)
     b, c = params.biases
     never = zeros(counts.shape, counts) - math.inf
     biases = (xp.where(mask, never, b), c + counts @ params.weights[0])

@@ -7,7 +7,7 @@ epoch, so that the chains keep up with the parameters as those of the model do.
 
 from .backend import namespace
 from .machine import EVEN, ODD, to_means
-from .rows import Encoded, by_blocks, take_rows
+from .rows import by_blocks, take_rows
 from .sampling import clamp, gibbs, independent_layers, start_at_visible
 
 # Gibbs steps that lead from independent units to the first completed rows.
@@ -17,28 +17,23 @@ FIRST_STEPS = 10
 MEAN_FIELD_STEPS = 30
 
 
-def observed_in(rows):
-    """Mask of the entries that are not missing, and the rows: what chains hold."""
-    return ~namespace(rows).isnan(rows), rows
-
-
-def start_at_observed(machine, rows, data_mean, stream):
-    """Even layers, the missing entries of the rows drawn from independent units."""
-    means = [data_mean]
-    visible = independent_layers(machine.units[:1], means, rows.shape[0], stream)
-    return start_at_visible(machine, clamp(visible, observed_in(rows))[0], stream)
+def start_at_observed(machine, held, data_mean, stream):
+    """Even layers, what is not held of the rows drawn from independent units."""
+    n_rows = held.values.shape[0]
+    visible = independent_layers(machine.units[:1], [data_mean], n_rows, stream)
+    return start_at_visible(machine, clamp(visible, held)[0], stream)
 
 
 def first_completed(machine, X, data_mean, stream):
     """All rows of X, dense, with their missing entries drawn from short chains."""
     kind = machine.units[0]
 
-    def complete(states):
-        layers = start_at_observed(machine, states, data_mean, stream)
-        states = gibbs(machine, layers, FIRST_STEPS, stream, observed_in(states))[0]
-        return kind.decode(states)
+    def complete(rows):
+        held = kind.held(rows)
+        layers = start_at_observed(machine, held, data_mean, stream)
+        return kind.decode(gibbs(machine, layers, FIRST_STEPS, stream, held)[0])
 
-    return by_blocks(complete, Encoded(X, kind), data_mean.dtype)
+    return by_blocks(complete, X, data_mean.dtype)
 
 
 def redrawn(machine, batches, completed, n_steps, stream):
@@ -49,13 +44,13 @@ def redrawn(machine, batches, completed, n_steps, stream):
     machine : Machine
         Its parameters may change between one batch and the next.
     batches, completed : iterators over (rows, weights)
-        The same batches, with NaN, and as they were last completed.
+        The same batches, as rows with NaN, and as states that were last completed.
     n_steps : int
         Gibbs steps that a row's chain takes.
     """
     for (rows, weights), (last, _) in zip(batches, completed, strict=True):
-        layers = [last, None]
-        yield gibbs(machine, layers, n_steps, stream, observed_in(rows))[0], weights
+        held = machine.units[0].held(rows)
+        yield gibbs(machine, [last, None], n_steps, stream, held)[0], weights
 
 
 def in_first_order(batches, order):
@@ -70,15 +65,15 @@ def in_first_order(batches, order):
 
 
 def expected(machine, rows, data_mean):
-    """The rows with missing entries at their mean-field expectation.
+    """States of the rows with missing entries at their mean-field expectation.
 
     Missing and hidden units are updated in turn, from the data's means on, a fixed
     number of times: so the result for a row does not depend on the other rows.
     """
-    clamped = observed_in(rows)
-    xp = namespace(rows)
+    clamped = machine.units[0].held(rows)
+    xp, shape = namespace(rows), clamped.values.shape
     mean = xp.astype(data_mean, rows.dtype)
-    layers = clamp([xp.broadcast_to(mean, rows.shape), None], clamped)
+    layers = clamp([xp.broadcast_to(mean, shape), None], clamped)
     for _ in range(MEAN_FIELD_STEPS):
         layers = clamp(to_means(machine, to_means(machine, layers, ODD), EVEN), clamped)
     return layers[0]

@@ -4,7 +4,7 @@ import numpy as np
 
 from .backend import as_index, namespace
 from .rows import Columns
-from .units import PlainBorder, refuse_other_border
+from .units import Held, PlainBorder, refuse_other_border
 
 
 class SideBySide(PlainBorder):
@@ -135,6 +135,19 @@ class SideBySide(PlainBorder):
             for kind, columns in zip(self.kinds, self.columns, strict=True)
         ]
         return xp.concat(parts, axis=-1)
+
+    def held(self, rows):
+        """What keeps the entries of rows that are not NaN."""
+        xp, parts, shared = namespace(rows), [], []
+        pairs = zip(self._parts(), self.columns, strict=True)
+        for (kind, units), columns in pairs:
+            held = kind.held(xp.take(rows, as_index(columns, rows), axis=-1))
+            parts.append(held)
+            shared += [(units, keep) for _, keep in held.shared]
+        masks, values, _ = zip(*parts, strict=True)
+        return Held(
+            xp.concat(masks, axis=-1), xp.concat(values, axis=-1), tuple(shared)
+        )
 
     def decode(self, states):
         """Rows of states, or of means, each column in its place."""

@@ -37,8 +37,8 @@ def alternate(machine, layers, n_steps, stream):
 def gibbs(machine, layers, n_steps, stream, clamped=None):
     """Block Gibbs from even layers: odd given even, then even given odd, repeated.
 
-    With `clamped`, a mask of visible units and their values, these do not move, and the
-    others are drawn given them.
+    What is `clamped` of the visible units does not move, and the rest is drawn given
+    it.
     """
     for _ in range(n_steps):
         layers = resample(machine, layers, ODD, stream)
@@ -47,11 +47,13 @@ def gibbs(machine, layers, n_steps, stream, clamped=None):
 
 
 def clamp(layers, clamped):
-    """The layers with the clamped visible units back at their values."""
+    """The layers with what is clamped of the visible units back in its place.
+
+    `clamped` is what the visible kind's `held` gives, or None.
+    """
     if clamped is None:
         return layers
-    mask, values = clamped
-    return [namespace(values).where(mask, values, layers[0]), *layers[1:]]
+    return [clamped(layers[0]), *layers[1:]]
 
 
 class Inference(NamedTuple):

@@ -23,7 +23,7 @@ from .machine import (
     sample_from_means,
     to_means,
 )
-from .missing import observed_in, start_at_observed
+from .missing import start_at_observed
 from .sampling import clamp
 
 
@@ -161,25 +161,24 @@ def bound(stack, rows, draws):
     return log_mean_exp(namespace(rows).stack(weights))
 
 
-def fill_missing(stack, rows, data_mean, n_burn_in, n_steps, stream):
-    """Rows with missing entries at their mean given the observed ones, by a chain each.
+def fill_missing(stack, held, data_mean, n_burn_in, n_steps, stream):
+    """Means of the visible units given what is held of them, by a chain for each row.
 
     The missing entries are drawn given the first hidden layer. Hidden layers are
     proposed by recognition, and accepted by the rule of Metropolis and Hastings, which
     makes up for what recognition gets wrong. As in
     :func:`skebm.core.conditional.conditional_mean`, means are averaged.
     """
-    machine, clamped = (*stack.generative, stack.top)[0], observed_in(rows)
+    machine, xp = (*stack.generative, stack.top)[0], namespace(held.values)
     if not stack.recognition:
-        return conditional_mean(machine, data_mean, clamped, n_steps, stream)
-    start = start_at_observed(machine, rows, data_mean, stream)
-    xp = namespace(rows)
+        return conditional_mean(machine, data_mean, held, n_steps, stream)
+    start = start_at_observed(machine, held, data_mean, stream)
     layers, total = sample_up(stack.recognition, start[0], stream), 0.0
     for step in range(n_burn_in + n_steps):
         below = to_means(machine, [None, layers[1]], EVEN)
         if step >= n_burn_in:
             total = total + below[0]
-        layers[0] = clamp(sample_from_means(machine, below, EVEN, stream), clamped)[0]
+        layers[0] = clamp(sample_from_means(machine, below, EVEN, stream), held)[0]
         proposed = sample_up(stack.recognition, layers[0], stream)
         log_ratio = log_weight_of(stack, proposed) - log_weight_of(stack, layers)
         accepted = xp.log(1.0 - stream.uniform(log_ratio.shape)) < log_ratio
@@ -187,4 +186,4 @@ def fill_missing(stack, rows, data_mean, n_burn_in, n_steps, stream):
             xp.where(accepted[:, None], new, old)
             for new, old in zip(proposed, layers, strict=True)
         ]
-    return clamp([total / n_steps], clamped)[0]
+    return clamp([total / n_steps], held)[0]

@@ -246,9 +246,9 @@ def epoch_work(n_rows, chains, settings):
 def complete_batches(state, X, sample_weight, order, machine, settings, stream):
     """Minibatches, with missing entries drawn anew: rows and weights, one by one."""
     kind, size = machine.units[0], settings.batch_size
-    batches = minibatches(Encoded(X, kind), sample_weight, order, size)
     if state.completed is None:
-        return batches
+        return minibatches(Encoded(X, kind), sample_weight, order, size)
+    batches = minibatches(X, sample_weight, order, size)
     last = minibatches(Encoded(state.completed, kind), sample_weight, order, size)
     return redrawn(machine, batches, last, settings.algorithm.n_steps, stream)
 

@@ -25,6 +25,7 @@ sum of `n_copies` units too, which :class:`Tied` is.
 
 import math
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -126,6 +127,35 @@ def refuse_other_border(kind, saved, names):
         )
 
 
+class Held(NamedTuple):
+    """What keeps observed entries of rows where they are, whatever is drawn of others.
+
+    States are at their `values` where `mask`, (n_rows, n_units) each. Where entries of
+    rows share states, these come to `keep` times what they were plus `values`: so say
+    `shared`, pairs of a slice of the units and `keep` (n_rows, n_units, n_units).
+    """
+
+    mask: object
+    values: object
+    shared: tuple = ()
+
+    def __call__(self, states):
+        """The states with what is observed back in its place."""
+        xp = namespace(self.values)
+        kept = xp.where(self.mask, self.values, states)
+        for units, keep in self.shared:
+            x = xp.matmul(keep, states[..., units, None])[..., 0]
+            kept[..., units] = self.values[..., units] + x
+        return kept
+
+    def repeated(self, n):
+        """The same for all rows over and over, n times."""
+        xp = namespace(self.values)
+        mask, values = (xp.tile(x, (n, 1)) for x in (self.mask, self.values))
+        shared = ((units, xp.tile(keep, (n, 1, 1))) for units, keep in self.shared)
+        return Held(mask, values, tuple(shared))
+
+
 class PlainBorder:
     """Rows that are states, with nothing to learn about how they are encoded."""
 
@@ -161,6 +191,11 @@ class PlainBorder:
     def alike(self, states):
         """The kind for states of the same totals as these, or for any, where None."""
         return self
+
+    def held(self, rows):
+        """What keeps the entries of rows that are not NaN."""
+        states = self.encode(rows)
+        return Held(~namespace(states).isnan(states), states)
 
     def n_units(self, n_columns):
         """How many units rows of so many columns are encoded by."""
