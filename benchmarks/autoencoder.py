@@ -36,8 +36,8 @@ PRETRAINING = {
 LINEAR = {**PRETRAINING, "hidden_units": "gaussian", "learning_rate": 0.03}
 FINE_TUNING = {
     "learning_rate_init": 2e-3,
-    "alpha": 0.0,
-    "max_iter": 70,
+    "alpha": 5e-3,
+    "max_iter": 65,
     "tol": 0.0,
     "random_state": 0,
 }

@@ -342,7 +342,7 @@ class DeepAutoencoder(BaseNetwork):
         return self._of_rows(through, X, "reconstruct")
 
     def score_samples(self, X):
-        """Minus the loss of each row: how well its code stands for it.
+        """Give minus the loss of each row: how well its code stands for it.
 
         Parameters
         ----------
@@ -360,7 +360,7 @@ class DeepAutoencoder(BaseNetwork):
         return -self._of_rows(partial(core.losses, network), X, "score_samples")
 
     def score(self, X, y=None, sample_weight=None):
-        """Minus the mean loss of the rows.
+        """Give minus the mean loss of the rows.
 
         Parameters
         ----------
