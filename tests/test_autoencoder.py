@@ -314,14 +314,22 @@ def test_scores_are_minus_the_losses():
     assert not hasattr(model, "sample")
 
 
-def test_the_loss_curve_ends_at_the_loss():
-    """With all rows in a batch, and steps that are none."""
-    X = data()
-    params = {"batch_size": 200, "max_iter": 1, "learning_rate_init": 1e-12}
-    for loss in ("cross-entropy", "squared"):
-        model = fitted(loss=loss, alpha=2.0, **params)
-        penalty = sum((W**2).sum() for W in model.coefs_) / 120
-        assert_allclose(model.loss_curve_, [penalty - model.score(X)])
+@pytest.mark.parametrize(
+    ("model", "X"),
+    [
+        (unfitted(), data()),
+        (unfitted(loss="squared"), data()),
+        (real(), real_data()),
+        (unfitted(tied_weights=True), sparse.csr_array(data())),
+    ],
+    ids=["plain", "squared", "real values", "tied, sparse"],
+)
+def test_the_loss_curve_has_the_loss_of_the_rows_as_states(model, X):
+    """With all rows in a batch, and a step that is none."""
+    model.set_params(batch_size=200, max_iter=1, learning_rate_init=1e-12, alpha=2.0)
+    model.fit(X)
+    penalty = sum((W**2).sum() for W in model.coefs_) / 120
+    assert_allclose(model.loss_curve_, [penalty - model.score(X)])
 
 
 def test_denoising_is_better_on_rows_with_gaps():
