@@ -158,7 +158,7 @@ def test_the_unrolled_network_has_the_numerical_gradient(
     shares = core.spared_code(*dropout, len(network.hidden))
 
     def computed():
-        draws = stream(3, Purpose.DROPOUT, rows)  # the same masks on every call
+        draws = stream(3, Purpose.NOISE, rows)  # the same masks on every call
         return net.descent(network, params, rows, rows, weights, shares, draws)
 
     if not any(dropout):
@@ -177,7 +177,7 @@ def test_dropout_spares_the_code(rng):
     params = core.unrolled_params(stack, False)
     rows = rng.uniform(size=(20, 4))
     shares = core.spared_code(0.0, 0.5, len(network.hidden))
-    draws = stream(0, Purpose.DROPOUT, rows)
+    draws = stream(0, Purpose.NOISE, rows)
     layers = net.layers_below(params, rows, network.hidden, shares, draws)
     zeros = [(x == 0.0).mean() for x in layers[1:]]
     assert zeros[2] == 0.0
@@ -191,7 +191,7 @@ def test_l_bfgs_on_an_unrolled_network_goes_down_to_a_minimum(rng):
     params = core.unrolled_params(stack, True)
     X, ones = rng.uniform(size=(40, 4)), np.ones(40)
     settings = fine_tuning.Settings(
-        network, optimise.MomentumSGD(), 40, 1.0, net.Dropout(), True, 0
+        fine_tuning.Supervised(network), optimise.MomentumSGD(), 40, 1.0, True, 0
     )
     reached = []
     report = fine_tuning.lbfgs(
