@@ -2,6 +2,7 @@
 
 from ._callbacks import HistoryMonitor
 from ._checkpoint import Checkpoint
+from .autoencoder import DeepAutoencoder
 from .categorical import CategoricalRBM
 from .conditional_vae import ConditionalVAE
 from .dbm import DBM
@@ -30,6 +31,7 @@ __all__ = [
     "DBMClassifier",
     "DBNClassifier",
     "DBNRegressor",
+    "DeepAutoencoder",
     "GaussianRBM",
     "HistoryMonitor",
     "MixedRBM",

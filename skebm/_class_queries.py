@@ -23,8 +23,7 @@ from .core.conditional import sample_visible
 from .core.rows import by_blocks, float_dtype
 from .core.sampling import top_down
 from .core.streams import Purpose
-from .core.units import Held
-from .core.units import Bernoulli
+from .core.units import Bernoulli, Held
 
 
 class ClassQueriesMixin(

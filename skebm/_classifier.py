@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._fine_tuned import BaseFineTunedNetwork, goes_in_batches, network_fields
+from ._fine_tuned import BaseFineTunedNetwork, network_fields
 from ._labels import (
     Labels,
     check_known,
@@ -19,12 +19,13 @@ from ._labels import (
     refuse_part_of_rows,
 )
 from ._network_epochs import Targets
+from ._networks import goes_in_batches
 from .core.network import Network, cross_entropy
 
 
-def accuracy(labels, params, X, values, weights):
-    """Share of the rows with the right label, or labels, by a network's params."""
-    outputs = labels.output.mean(network_fields(params, X))
+def accuracy(labels, network, params, X, values, weights):
+    """Share of the rows with the right label, or labels, by a network."""
+    outputs = network.output.mean(network_fields(params, X))
     both = (labels.decode(x) for x in (values, outputs))
     return float(accuracy_score(*both, sample_weight=weights))
 
@@ -101,7 +102,6 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
             network=Network(labels.output, cross_entropy),
             row_weights=class_weights(self.class_weight, labels, y, sample_weight),
             strata=None if labels.several else y,
-            least_held_out=1,
             score=partial(accuracy, labels),
             attributes={"classes_": labels.classes, "_several": labels.several},
         )

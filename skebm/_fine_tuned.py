@@ -1,43 +1,18 @@
-"""Networks that are fine-tuned from a generative model: what estimators share."""
-
-from functools import partial
-from numbers import Integral, Real
+"""Networks that are fine-tuned to predict: what estimators share."""
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import (
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
+from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing, indexable
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_consistent_length
 
-from ._base import SCHEDULES
-from ._fitting import Fit, Trainable
-from ._network_epochs import Descent, Minimisation, Run
-from ._origins import check_like
+from ._networks import BaseNetwork
 from ._resuming import Call
-from ._stacking import (
-    HIDDEN_LAYER_SIZES,
-    computed,
-    layer_sizes,
-    refuse_checkpoints,
-)
-from ._validation import check_rows, check_sum, refuse_early_stopping, refuse_no_target
-from ._warnings import warn
-from .core import fine_tuning, optimise
-from .core.backend import namespace
-from .core.machine import Params
-from .core.network import Dropout, output_field, top_layer
-from .core.rows import Beside, Encoded, Subset, by_blocks, float_dtype
+from ._stacking import computed
+from ._validation import check_sum, refuse_no_target
+from .core import fine_tuning
+from .core.network import output_field, top_layer
+from .core.rows import Beside, Encoded, Subset, by_blocks
 
 
 def fields(params, rows):
@@ -50,41 +25,8 @@ def network_fields(params, X):
     return by_blocks(lambda rows: fields(params, rows), X, params.biases[0].dtype)
 
 
-def widened(rows, beside):
-    """Dense rows with what the network gets beside them."""
-    return namespace(rows).concat([rows, beside(rows)], axis=1)
-
-
-def goes_in_batches(estimator):
-    """Whether the solver takes one minibatch after the other, as partial_fit does."""
-    return estimator.solver != "lbfgs"
-
-
-class BaseFineTunedNetwork(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable
-):
-    """Pretraining, and fine-tuning by backpropagation, whatever the targets are."""
-
-    _parameter_constraints: dict = {
-        "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
-        "solver": [StrOptions({"adam", "sgd", "lbfgs"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "input_dropout": [Interval(Real, 0, 1, closed="left")],
-        "shuffle": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
+class BaseFineTunedNetwork(BaseNetwork):
+    """A network with an output layer above the hidden layers of a model."""
 
     # What is pretrained checks its own parameters when it is fitted.
     @_fit_context(prefer_skip_nested_validation=False)
@@ -124,9 +66,6 @@ class BaseFineTunedNetwork(
         self._check_solver()
         return self._train(X, y, sample_weight, Call("fit", going_on))
 
-    # What the network is made from; every estimator has one.
-    _origin = None
-
     def _check_y(self, y, going_on, classes):
         """What y holds for the rows with a label, and a mask of these, or None."""
         raise NotImplementedError
@@ -135,79 +74,10 @@ class BaseFineTunedNetwork(
         """The :class:`skebm._network_epochs.Targets` of checked labels."""
         raise NotImplementedError
 
-    def _check_solver(self):
-        if goes_in_batches(self):
-            return
-        for name in ("dropout", "input_dropout", "early_stopping"):
-            if getattr(self, name):
-                raise ValueError(
-                    f"{name}={getattr(self, name)} needs a solver that goes from batch "
-                    f"to batch. Set solver='adam' or 'sgd', or leave {name} out."
-                )
-
-    def _partial_fit(self, X, y, sample_weight, classes=None):
-        refuse_early_stopping(self)
-        going_on = self.__sklearn_is_fitted__()
-        call = Call("partial_fit", going_on, classes=classes)
-        return self._train(X, y, sample_weight, call)
-
-    def _train(self, X_given, y, sample_weight, call):
-        model = self._model() if call.going_on else self._origin.given(self)
-        reader = call.reader(self, X_given)
-        new = not call.going_on
-        X = call.rows(self._rows(X_given, call.method, model, new, reader))
-        weights = self._checked_weights(X, y, sample_weight, call)
-        seed = call.seed(self)
-        whole, labelled, targets = self._data(X, y, weights, call)
-        data, held_out = self._split(whole, targets, seed)
-        settings = self._settings(targets, seed)
-        known = (X, weights, labelled, targets.values)
-        seen = [self._seen(part, labelled) for part in (X_given, y)]
-        with Fit(
-            self,
-            *seen,
-            call,
-            seed=seed,
-            data=known,
-            n_tasks=2,
-            names=targets.attributes.get("classes_", ()),
-            reader=reader,
-        ) as fit:
-            if model is None:
-                model = self._pretrained(fit, X, sample_weight)
-            elif not call.going_on:
-                check_like(model, self._origin.name, X_given, X)
-            run = call.carried() or self._first_run(
-                model, data, settings, targets, call
-            )
-            add = partial(self._with_beside, model, dtype=weights.dtype)
-            data, held_out = fit.unless_interrupted(
-                lambda: (add(data), held_out and add(held_out)),
-                lambda: (data, held_out),
-            )
-            stage = self._stage(run, data, held_out, settings, targets, model, call)
-            used_up = fit.train(stage, "fine-tuning")
-            self._warn_not_converged(stage, used_up, call)
-            fit.end()
-        return self
-
-    def _seen(self, part, labelled):
-        """Of rows or labels those that callbacks see, if there are any callbacks."""
-        if labelled.all() or not getattr(self, "_skl_callbacks", None):
-            return part
-        return _safe_indexing(*indexable(part), np.flatnonzero(labelled))
-
-    def _checked_weights(self, X, y, sample_weight, call):
-        """Weights of the rows, in the dtype of the computation."""
+    def _data(self, X, y, weights, call):
+        """Labelled rows, values and weights, and what y says of them."""
         refuse_no_target(self, y)
         check_consistent_length(X, y)
-        dtype = float_dtype(self.coefs_[0] if call.going_on else X)
-        return _check_sample_weight(
-            sample_weight, X, dtype=dtype, ensure_non_negative=True
-        )
-
-    def _data(self, X, y, weights, call):
-        """Labelled rows, values and weights; which rows these are; what y is."""
         with config_context(array_api_dispatch=False):
             y, labelled = self._check_y(y, call.going_on, call.classes)
         rows, own = X, weights
@@ -224,139 +94,25 @@ class BaseFineTunedNetwork(
                 "or class_weight: give some of them a positive one."
             )
         check_sum(own)
-        if call.going_on:
-            self._check_sizes()
-        return (rows, targets.values.astype(weights.dtype), own), labelled, targets
+        data = rows, targets.values.astype(weights.dtype), own
+        return data, targets, (labelled, targets.values), labelled
 
-    def _first_run(self, model, data, settings, targets, call):
-        """What the first epoch starts from."""
-        if call.going_on:
-            state = self._resume(settings, call.method, targets.offset)
-            scores = self.validation_scores_ or []
-            return Run(state, self.loss_curve_, scores, state.epoch)
+    def _seen(self, part, counted):
+        """Of rows or labels those that callbacks see, if there are any callbacks."""
+        if counted.all() or not getattr(self, "_skl_callbacks", None):
+            return part
+        return _safe_indexing(*indexable(part), np.flatnonzero(counted))
+
+    def _network(self, model, targets):
+        return targets.network
+
+    def _start(self, model, data, network):
+        """The hidden layers of the model, and outputs that fit the values."""
         _, values, weights = data
-        params = fine_tuning.with_output(
-            self._origin.hidden(model, weights.dtype),
-            settings.objective.network.output,
-            values,
-            weights,
-        )
-        return Run(
-            fine_tuning.State(params, settings.optimiser.init(params), 0), [], [], 0
-        )
+        hidden = self._origin.hidden(model, weights.dtype)
+        return fine_tuning.with_output(hidden, network.output, values, weights)
 
-    def _stage(self, run, data, held_out, settings, targets, model, call):
-        """The epochs, as the solver goes through them."""
-        parts = (run, data, held_out, settings, targets, model)
-        if not goes_in_batches(self):
-            return Minimisation(self, [None], *parts)
-        rates = [self.learning_rate_init]
-        if call.method == "fit":
-            schedule = SCHEDULES[self.learning_rate_schedule]
-            rates = schedule(self.learning_rate_init, self.max_iter)
-        return Descent(self, rates, *parts)
-
-    def _new_reader(self, X):
-        model = self._origin.given(self)
-        if model is not None:
-            return model._reader
-        return self._origin.new(self, 0)._new_reader(X)
-
-    def _rows(self, X, method, model, new=False, reader=None):
-        """Checked rows, as NumPy's arrays: labels are not of other namespaces.
-
-        Where there is no model yet, the one that is pretrained looks at the values.
-        """
-        kind = None if model is None else model._visible_kind()
-        with config_context(array_api_dispatch=False):
-            return check_rows(self, X, method=method, kind=kind, new=new, reader=reader)
-
-    def _settings(self, targets, seed):
-        optimisers = {
-            "adam": optimise.Adam(),
-            "sgd": optimise.MomentumSGD(self.momentum, nesterov=True),
-            "lbfgs": optimise.MomentumSGD(),  # has no state, and takes no step
-        }
-        return fine_tuning.Settings(
-            objective=fine_tuning.Supervised(
-                targets.network, Dropout(self.input_dropout, self.dropout)
-            ),
-            optimiser=optimisers[self.solver],
-            batch_size=self.batch_size,
-            alpha=self.alpha,
-            shuffle=self.shuffle,
-            seed=seed,
-        )
-
-    def _resume(self, settings, method, offset):
-        """Training's state from the fitted attributes. A new fit has new moments."""
-        params = self._params(self.coefs_[0].dtype, offset)
-        moments = self._moments
-        if method == "fit" or self._moments_of != self.solver or moments is None:
-            moments = settings.optimiser.init(params)
-        return fine_tuning.State(params, moments, self.n_iter_)
-
-    def _split(self, data, targets, seed):
-        """The data without the rows for validation; and those, or None."""
-        if not self.early_stopping:
-            return data, None
-        rows = np.flatnonzero(data[2])
-        left, held_out = train_test_split(
-            rows,
-            test_size=self.validation_fraction,
-            stratify=None if targets.strata is None else targets.strata[rows],
-            random_state=seed,
-        )
-        if len(held_out) < targets.least_held_out:
-            raise ValueError(
-                f"early_stopping holds out {len(held_out)} of {len(rows)} rows, but "
-                f"the score takes at least {targets.least_held_out}. Give more rows or "
-                f"raise validation_fraction (now {self.validation_fraction:g})."
-            )
-        X, *others = data
-        return tuple(
-            (Subset(X, rows), *(x[rows] for x in others)) for rows in (left, held_out)
-        )
-
-    def _warn_not_converged(self, stage, used_up, call):
-        """Warn where training ended for no better reason than the number of epochs."""
-        if not goes_in_batches(self):
-            if stage.run.failure is not None:
-                warn(
-                    f"L-BFGS did not converge: {stage.run.failure}. Raise max_iter "
-                    f"(now {self.max_iter}) or tol (now {self.tol:g}).",
-                    ConvergenceWarning,
-                )
-            return
-        falls = self.learning_rate_schedule != "constant"
-        if used_up and call.method == "fit" and not falls and not stage.is_over():
-            warn(
-                f"Fine-tuning did not converge within max_iter={self.max_iter}. Raise "
-                "max_iter or tol, or let the learning rate fall to zero by then with "
-                "learning_rate_schedule='linear'.",
-                ConvergenceWarning,
-            )
-
-    def _pretrained(self, fit, X, sample_weight):
-        """The model to start from, fitted to X."""
-        model = self._origin.new(self, fit.seed)
-        refuse_checkpoints(model, self._origin.name)
-        model._reader = fit.reader
-
-        def train(part, below):
-            part._fit_part(X, sample_weight, fit)
-
-        fit.train_parts(fit.call.parts([model]), train, "pretraining")
-        return fit.parts[0]
-
-    def _attributes_of_parts(self, parts, seed):
-        return {f"{self._origin.name}_": part for part in parts}
-
-    def _model(self):
-        """The model that the network began with."""
-        return getattr(self, f"{self._origin.name}_")
-
-    def _with_beside(self, model, data, dtype):
+    def _encoded(self, model, data, dtype):
         """The data as states, and beside them what the network gets for each row."""
         X, *others = data
         X, beside = Encoded(X, model._visible_kind()), self._origin.beside(model, dtype)
@@ -365,59 +121,6 @@ class BaseFineTunedNetwork(
         values = computed(beside, X, dtype)
         beside.warn()
         return Beside(X, values), *others
-
-    def _check_sizes(self):
-        sizes = [len(b) for b in self.intercepts_[:-1]]
-        given = self._origin.is_given(self)
-        if not given and sizes != layer_sizes(self.hidden_layer_sizes):
-            raise ValueError(
-                f"This {type(self).__name__} has hidden layers of sizes {sizes}, but "
-                f"hidden_layer_sizes now is {self.hidden_layer_sizes}. To go on, set "
-                "the parameter to these sizes, which are fewer if the pretraining was "
-                "interrupted; to change them, fit anew."
-            )
-
-    def _attributes(self, run, state, model, targets, seed):
-        """The run as fitted attributes, with the params of a state."""
-        *biases, last = state.params.biases
-        if targets.offset is not None:
-            last = last + targets.offset
-        return {
-            **targets.attributes,
-            "coefs_": list(state.params.weights),
-            "intercepts_": [*biases, last],
-            "n_iter_": len(run.losses),
-            "loss_curve_": run.losses,
-            "validation_scores_": run.scores if self.early_stopping else None,
-            f"{self._origin.name}_": model,
-            "_seed": seed,
-            "_moments": state.moments,
-            "_moments_of": self.solver,
-        }
-
-    def _params(self, dtype, offset=None):
-        """The network, the biases of its outputs without `offset`."""
-        *biases, last = self.intercepts_
-        last = last if offset is None else last - offset
-        return Params(
-            *(
-                tuple(x.astype(dtype, copy=False) for x in group)
-                for group in (self.coefs_, [*biases, last])
-            )
-        )
-
-    def _of_rows(self, function, X, method):
-        """`function` of the network's params and input, a block of rows at a time."""
-        check_is_fitted(self)
-        model = self._model()
-        X = Encoded(self._rows(X, method, model), model._visible_kind())
-        dtype = float_dtype(X)
-        params, beside = self._params(dtype), self._origin.beside(model, dtype)
-        if beside is None:
-            return by_blocks(lambda v: function(params, v), X, dtype)
-        found = by_blocks(lambda v: function(params, widened(v, beside)), X, dtype)
-        beside.warn()
-        return found
 
     def _fields(self, X, method):
         """Total inputs of the outputs, (n_samples, n_outputs)."""
@@ -437,28 +140,3 @@ class BaseFineTunedNetwork(
             Values between 0 and 1.
         """
         return self._of_rows(top_layer, X, "transform")
-
-    @property
-    def components_(self):
-        """Give the weights between the features and the first hidden layer.
-
-        Returns
-        -------
-        components : ndarray of shape (n_hidden, n_features)
-            The first of `coefs_`, transposed.
-        """
-        n_units = self._model()._visible_kind().n_units(self.n_features_in_)
-        return self.coefs_[0][:n_units].T
-
-    @property
-    def _n_features_out(self):
-        return self.coefs_[-1].shape[0]
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "coefs_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -12,21 +12,25 @@ from .core.network import Network
 
 
 class Targets(NamedTuple):
-    """What an estimator makes of y, for the labelled rows alone.
+    """What is learnt, besides the rows.
 
-    `values` (n_rows, n_outputs) are what the network learns, `row_weights` those of
-    classes, `strata` what a split keeps the shares of, or None. `score` takes params
-    and rows, values and weights to score. `attributes` are written after the fit. What
-    was taken off the values, `offset`, is added to the biases of the outputs.
+    `score` takes the network, its params, and rows to score with what goes with them.
+    `attributes` are written after the fit, and `ask` ends the advice where training
+    diverges. `strata` are what a split keeps the shares of, or None.
+
+    The others are what an estimator makes of y, for the labelled rows alone: `values`
+    (n_rows, n_outputs) are what the network learns, `row_weights` those of classes.
+    What was taken off the values, `offset`, is added to the biases of the outputs.
     """
 
-    values: np.ndarray
-    network: Network
-    row_weights: np.ndarray
-    strata: np.ndarray | None
-    least_held_out: int
     score: Callable
     attributes: dict
+    least_held_out: int = 1
+    strata: np.ndarray | None = None
+    ask: str = ""
+    network: Network | None = None
+    values: np.ndarray | None = None
+    row_weights: np.ndarray | None = None
     offset: np.ndarray | None = None
 
 
@@ -76,8 +80,8 @@ class NetworkEpochs(Stage):
         return (
             f"{type(self.estimator).__name__} diverged in epoch "
             f"{self.run.state.epoch + 1} of fine-tuning: its parameters are no longer "
-            f"finite. To mend it, {self.remedy()}see that X lies in [0, 1] and that y "
-            "is scaled."
+            f"finite. To mend it, {self.remedy()}see that X "
+            f"{self.model._visible_kind().ask}{self.targets.ask}."
         )
 
     def remedy(self):
@@ -92,8 +96,13 @@ class Descent(NetworkEpochs):
         """Count what was learnt before this fit as a candidate for the best."""
         run = self.run
         if self.held_out is not None and run.first > 0 and run.best is None:
-            merit = self.targets.score(run.state.params, *self.held_out)
+            merit = self._score(run.state)
             self.run = run._replace(best=run.state, best_merit=merit)
+
+    def _score(self, state):
+        """The score of the rows held out."""
+        network = self.settings.objective.network
+        return self.targets.score(network, state.params, *self.held_out)
 
     def advance(self, rate):
         """The run after one more epoch."""
@@ -102,7 +111,7 @@ class Descent(NetworkEpochs):
         state, loss = fine_tuning.train_epoch(before, *self.data, rate, self.settings)
         merit = -loss
         if self.held_out is not None:
-            merit = self.targets.score(state.params, *self.held_out)
+            merit = self._score(state)
             scores = [*scores, merit]
         gained = merit > best_merit + self.estimator.tol
         if merit > best_merit:

@@ -14,7 +14,8 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from ._posterior import Posterior
-from ._stacking import layer_sizes
+from ._stack_epochs import stack_of
+from ._stacking import layer_sizes, lowest
 from .core.backend import namespace
 from .core.machine import Params, copy_params
 from .core.network import unrolled
@@ -22,11 +23,16 @@ from .core.sampling import FINE
 from .core.units import require
 from .dbm import DBM
 from .dbn import DBN
+from .rbm import BernoulliRBM
 
 GIVEN = [HasMethods(["fit", "transform"]), None]
 
 # The layers above the first hidden one.
 BESIDE = slice(2, None)
+
+# Learning rate of machines with linear hidden units, as a share of that of binary ones:
+# their gradient has no bound. On MNIST they diverged at the full rate, but not at 0.3.
+LINEAR_RATE = 0.1
 
 
 class FromDBN:
@@ -57,13 +63,38 @@ class FromDBN:
         """The weights upwards, and hidden biases."""
         machines = [rbm._machine(dtype) for rbm in dbn.rbms_]
         for machine in machines:
-            require(machine.units[1], "logistic", "Fine-tuning")
+            require_logistic(machine.units[1])
         weights = tuple(machine.params.weights[0] for machine in machines)
         return Params(weights, tuple(machine.params.biases[1] for machine in machines))
 
     def beside(self, dbn, dtype):
         """Nothing."""
         return None
+
+
+class FromLinearDBN(FromDBN):
+    """The same, for networks with a linear top layer that go down again, too."""
+
+    def new(self, estimator, seed):
+        """An unfitted one, the top machine of which has linear units."""
+        n_layers = len(layer_sizes(estimator.hidden_layer_sizes))
+        usual = DBN(rbm=with_linear_top(estimator.rbm, n_layers))
+        return unfitted(estimator, "dbn", usual, seed)
+
+    def visible_kind(self, estimator, reader):
+        """The kind of visible units that a new one will have."""
+        return lowest(self.new(estimator, 0).rbm)._new_kinds(2, reader)[0]
+
+    def is_untied(self, estimator):
+        """Whether the weights downwards are, or will be, others than those upwards."""
+        dbn = self.given(estimator)
+        if dbn is None:
+            return self.new(estimator, 0).up_down_iter > 0
+        return dbn.generative_components_ is not None
+
+    def stack(self, dbn, dtype):
+        """Machines upwards and downwards."""
+        return stack_of(dbn.rbms_, dbn.generative_components_, dtype)
 
 
 class FromDBM:
@@ -96,7 +127,7 @@ class FromDBM:
         """The layers of a mean-field update."""
         machine = dbm._machine(dtype)
         for kind in machine.units[1:]:
-            require(kind, "logistic", "Fine-tuning")
+            require_logistic(kind)
         return unrolled(machine.params)
 
     def beside(self, dbm, dtype):
@@ -105,6 +136,31 @@ class FromDBM:
         if len(machine.units) <= BESIDE.start:
             return None
         return Posterior(machine, BESIDE, FINE)
+
+
+def with_linear_top(rbm, n_layers):
+    """A machine for each layer, the top one with linear units; a list as it is."""
+    if isinstance(rbm, list):
+        return rbm
+    rbm = BernoulliRBM() if rbm is None else rbm
+    if not hasattr(rbm, "hidden_units"):
+        return rbm  # of which another check tells
+    top = clone(rbm).set_params(
+        hidden_units="gaussian",
+        learning_rate=LINEAR_RATE * rbm.learning_rate,
+        sparsity_target=None,
+    )
+    return [*[rbm] * (n_layers - 1), top]
+
+
+def require_logistic(kind):
+    """Raise an error unless a network computes means of this kind by the sigmoid."""
+    require(kind, "activation", "Fine-tuning")
+    if kind.activation != "logistic":
+        raise ValueError(
+            "Fine-tuning needs units with logistic functions for means, but "
+            f"{type(kind).__name__} units have none."
+        )
 
 
 def unwrapped(model):

@@ -7,8 +7,9 @@ from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
 from ._classifier import BaseFineTunedClassifier
-from ._fine_tuned import BaseFineTunedNetwork, goes_in_batches, network_fields
+from ._fine_tuned import BaseFineTunedNetwork, network_fields
 from ._network_epochs import Targets
+from ._networks import goes_in_batches
 from ._origins import FromDBM, FromDBN
 from .core.network import Identity, Network, squared_error, top_layer
 
@@ -47,7 +48,7 @@ def _centred(values, weights):
     return values, offset
 
 
-def _r2(params, X, values, weights):
+def _r2(network, params, X, values, weights):
     """Coefficient of determination of a network's outputs."""
     return float(r2_score(values, network_fields(params, X), sample_weight=weights))
 
@@ -665,8 +666,8 @@ class DBNRegressor(RegressorMixin, BaseFineTunedNetwork):
             values=values,
             network=Network(Identity(), squared_error),
             row_weights=np.ones(len(values)),
-            strata=None,
             least_held_out=2,
+            ask=" and that y is scaled",
             score=_r2,
             attributes={},
             offset=offset,

@@ -24,6 +24,7 @@ from skebm import (
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
+    DeepAutoencoder,
 )
 
 ROWS, LABELS = load_digits(return_X_y=True)
@@ -114,6 +115,7 @@ def cases():
             DBNClassifier((8, 5), rbm=layer(), **params),
             DBMClassifier((8, 5), dbm=dbm(), **params),
             DBNRegressor((8, 5), rbm=layer(), **params),
+            DeepAutoencoder((8, 5), rbm=layer(), **params),
         ):
             yield f"{type(model).__name__}, {name}", model, ROWS, LABELS, weights + 1
     binary = DBNClassifier(8, rbm=layer(), max_iter=3, random_state=0)

@@ -27,6 +27,7 @@ from skebm import (
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
+    DeepAutoencoder,
     GaussianRBM,
     HistoryMonitor,
     MixedRBM,
@@ -188,6 +189,27 @@ FITS = {
         network_of(rbm=layers_of(), early_stopping=True, max_iter=5),
         digits()[0],
         labels(),
+    ),
+    "autoencoder": (network_of(DeepAutoencoder, dbn=stack_of()), digits()[0], None),
+    "autoencoder, stopping": (
+        network_of(
+            DeepAutoencoder,
+            rbm=BernoulliRBM(n_iter=2),
+            tied_weights=True,
+            input_dropout=0.1,
+            early_stopping=True,
+        ),
+        digits()[0],
+        None,
+    ),
+    "autoencoder, real values": (
+        network_of(
+            DeepAutoencoder,
+            rbm=[GaussianRBM(n_iter=2), BernoulliRBM(n_iter=2)],
+            loss="squared",
+        ),
+        digits()[0],
+        None,
     ),
     "network, lbfgs": (
         network_of(DBNRegressor, rbm=layers_of(), solver="lbfgs", tol=0.1),

@@ -18,6 +18,7 @@ from skebm import (
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
+    DeepAutoencoder,
     GaussianRBM,
     MixedRBM,
     MultinomialRBM,
@@ -41,6 +42,7 @@ ESTIMATORS = [
     DBM((8, 4), rbm=BernoulliRBM(n_iter=3), n_iter=3),
     DBNClassifier((32, 16), rbm=BernoulliRBM(n_iter=3)),
     DBNRegressor((32, 16), rbm=BernoulliRBM(n_iter=3)),
+    DeepAutoencoder((16, 4), rbm=BernoulliRBM(n_iter=3)),
     DBMClassifier((32, 16), dbm=DBM(rbm=BernoulliRBM(n_iter=3), n_iter=3)),
 ]
 

@@ -29,6 +29,7 @@ FLOORS = {
     "core.pretraining": 4,
     "core.tempering": 4,
     "core.network": 4,
+    "core.autoencoder": 5,
     "core.variational": 5,
     "core.variational_bounds": 6,
     "core.variational_training": 7,
@@ -87,9 +88,11 @@ FLOORS = {
     "dbn": 16,
     "dbm": 16,
     "_origins": 17,
-    "_fine_tuned": 18,
-    "_classifier": 19,
-    "supervised": 20,
+    "_networks": 18,
+    "_fine_tuned": 19,
+    "autoencoder": 19,
+    "_classifier": 20,
+    "supervised": 21,
 }
 
 

@@ -6,7 +6,15 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn import config_context
 
-from skebm import DBM, DBN, BernoulliRBM, DBMClassifier, DBNClassifier, DBNRegressor
+from skebm import (
+    DBM,
+    DBN,
+    BernoulliRBM,
+    DBMClassifier,
+    DBNClassifier,
+    DBNRegressor,
+    DeepAutoencoder,
+)
 
 ROWS = (np.random.default_rng(0).random((60, 6)) < 0.5) * 1.0
 LABELS = ROWS[:, 0].astype(int)
@@ -21,6 +29,7 @@ def models():
         DBNClassifier((4, 3), rbm=SHORT, max_iter=3, learning_rate_schedule="linear"),
         DBMClassifier((4, 3), max_iter=3, learning_rate_schedule="linear"),
         DBNRegressor((4, 3), rbm=SHORT, max_iter=3, learning_rate_schedule="linear"),
+        DeepAutoencoder((4, 3), rbm=SHORT, max_iter=3),
     ]
 
 

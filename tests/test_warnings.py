@@ -18,6 +18,7 @@ from skebm import (
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
+    DeepAutoencoder,
 )
 
 WIDE = np.random.default_rng(0).integers(0, 3, (40, 5)) * 1.0
@@ -76,6 +77,7 @@ def fitted():
         DBNClassifier(dbn=DBN((3, 2), rbm=BernoulliRBM(n_iter=1)).fit(X), **params),
         DBMClassifier(dbm=dbm, **params),
         DBNRegressor((3, 2), rbm=BernoulliRBM(n_iter=1), **params),
+        DeepAutoencoder((3, 2), rbm=BernoulliRBM(n_iter=1), **params),
     ):
         yield network.fit(X, LABELS)
 

@@ -42,6 +42,7 @@ class Gaussian(PlainBorder):
 
     knows_rows = True
     ask = "has no entry that is far off the others"
+    activation = "identity"
 
     # Standard deviation of the inputs from the layer above at the start. They move the
     # mean by as much, and nothing saturates.

@@ -152,10 +152,17 @@ class Dropout(NamedTuple):
     """Shares of the visible and of the hidden units that are left out of a batch.
 
     Those that stay are scaled up, so that means are as without [Srivastava 2014].
+    `hidden` may be a tuple, with a share for each hidden layer.
     """
 
     visible: float = 0.0
-    hidden: float = 0.0
+    hidden: float | tuple = 0.0
+
+    def kept(self):
+        """The shares of the hidden units that stay."""
+        if isinstance(self.hidden, tuple):
+            return tuple(1.0 - share for share in self.hidden)
+        return 1.0 - self.hidden
 
 
 class Network(NamedTuple):
@@ -217,9 +224,9 @@ def folded(gradient):
     return Params(weights, gradient.biases)
 
 
-def kinds_of(hidden, n_layers):
-    """The kind of each hidden layer."""
-    return hidden if isinstance(hidden, tuple) else (hidden,) * n_layers
+def one_each(given, n_layers):
+    """What is given for each hidden layer: a tuple, or one thing for all of them."""
+    return given if isinstance(given, tuple) else (given,) * n_layers
 
 
 def layers_below(
@@ -229,9 +236,10 @@ def layers_below(
     dropout = dropout or Dropout()
     rows = drop(rows, dropout.visible, stream)
     used = params.weights[0].shape[0]
-    layers = [rows[:, :used]]
-    for kind, W, b, W_above in zip(
-        kinds_of(hidden, len(params.weights) - 1),
+    layers, n_hidden = [rows[:, :used]], len(params.weights) - 1
+    for kind, share, W, b, W_above in zip(
+        one_each(hidden, n_hidden),
+        one_each(dropout.hidden, n_hidden),
         params.weights[:-1],
         params.biases[:-1],
         params.weights[1:],
@@ -239,7 +247,7 @@ def layers_below(
     ):
         a = layers[-1] @ W
         a += b
-        x = drop(kind.mean(a), dropout.hidden, stream)
+        x = drop(kind.mean(a), share, stream)
         n_beside = W_above.shape[0] - b.shape[0]
         if n_beside > 0:
             beside = rows[:, used : used + n_beside]
@@ -260,6 +268,12 @@ def output_field(params, below):
     return a
 
 
+def outputs(network, params, rows):
+    """Means of the outputs, (n_rows, n_outputs), of params that are all layers'."""
+    below = top_layer(params, rows, network.hidden)
+    return network.output.mean(output_field(params, below))
+
+
 def backward(params, layers, slope, hidden=ACTIVATIONS["logistic"], kept=1.0):
     """Gradient of the params, and `slope` by the first hidden layer's total input.
 
@@ -267,7 +281,7 @@ def backward(params, layers, slope, hidden=ACTIVATIONS["logistic"], kept=1.0):
     and the `layers_below`, of whose hidden units dropout has `kept` a share.
     """
     weights, biases = [], []
-    kinds = kinds_of(hidden, len(layers) - 1)
+    kinds, kept = (one_each(x, len(layers) - 1) for x in (hidden, kept))
     for index in reversed(range(len(layers))):
         x = layers[index]
         weights.append(x.T @ slope)
@@ -275,7 +289,7 @@ def backward(params, layers, slope, hidden=ACTIVATIONS["logistic"], kept=1.0):
         if index > 0:
             n_below = params.biases[index - 1].shape[0]
             slope = times_transposed(slope, params.weights[index][:n_below, ...])
-            slope = kinds[index - 1].times_slope(x[:, :n_below], slope, kept)
+            slope = kinds[index - 1].times_slope(x[:, :n_below], slope, kept[index - 1])
     return Params(tuple(weights[::-1]), tuple(biases[::-1])), slope
 
 
@@ -298,7 +312,7 @@ def descent(network, params, rows, targets, row_weights, dropout=None, stream=No
     a = output_field(full, layers[-1])
     losses, slope = network.loss(network.output, a, targets)
     slope = slope * -row_weights[:, None]
-    step, _ = backward(full, layers, slope, network.hidden, 1.0 - dropout.hidden)
+    step, _ = backward(full, layers, slope, network.hidden, dropout.kept())
     loss = namespace(rows).sum(row_weights * losses)
     return loss, folded(step) if network.tied else step
 

@@ -18,8 +18,8 @@ are multiplied by `step_scale`, and `most_input` is the standard deviation up to
 the inputs from a layer above may vary at the start of training.
 
 Not every kind has states that can be enumerated, `n_states` and `states`, or just two
-`alternatives`, a low value and a high one, or means that are `logistic`, as a network
-computes them: see :func:`require`. `n_states`, `states` and `log_base` are those of a
+`alternatives`, a low value and a high one, or an `activation` by which a network
+computes means: see :func:`require`. `n_states`, `states` and `log_base` are those of a
 sum of `n_copies` units too, which :class:`Tied` is.
 """
 
@@ -36,7 +36,7 @@ from .rows import value_range
 OPTIONAL = {
     "states": "states that can be enumerated",
     "alternatives": "two alternative values",
-    "logistic": "logistic functions for means",
+    "activation": "means that a network computes",
 }
 
 # How far outside [0, 1] rounding may bring a value, as in scaling to that range.
@@ -220,7 +220,7 @@ class Bernoulli(PlainBorder):
 
     ask = "lies in [0, 1]"
     alternatives = (0.0, 1.0)
-    logistic = True
+    activation = "logistic"
 
     def mean(self, a):
         """E[x | a], elementwise."""
