@@ -1,4 +1,4 @@
-"""Log-densities of grey images: GaussianRBM beside what scikit-learn has.
+"""Log-densities of grey images: GaussianRBM and VAE beside what scikit-learn has.
 
     SKEBM_DATA=folder python benchmarks/faces.py [name ...] [--quick] [--pictures=out]
 
@@ -20,6 +20,7 @@ models would be worse. Models see pixels that are standardised, and are scored i
 values; `reg_covar` is a share of the variance. The machine standardises by itself.
 
 Beside the machine's value is its range, by log Z from annealing in both directions.
+That of the autoencoder, with a normal decoder, is a lower bound, by 1000 draws.
 With --pictures, an image of data, reconstructions and samples is written for each name.
 """
 
@@ -36,7 +37,7 @@ from sklearn.decomposition import FactorAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from skebm import GaussianRBM
+from skebm import VAE, GaussianRBM
 
 ANNEALING = {"n_betas": 1000, "n_runs": 50}
 QUICK_ANNEALING = {"n_betas": 200, "n_runs": 20}
@@ -61,8 +62,8 @@ def digits():
 
 # Data, height of a picture; sizes of factor analysis; for each kind of covariances,
 # numbers of components of a mixture and shares of variance that are added; hidden
-# units, learning rates and epochs of the machine. 4096 pixels leave only diagonal
-# covariances.
+# units, learning rates and epochs of the machine; latent units and epochs of the
+# autoencoder, of 200 hidden units. 4096 pixels leave only diagonal covariances.
 CASES = {
     "digits": {
         "rows": digits,
@@ -74,6 +75,7 @@ CASES = {
             "full": ((5, 10, 20), (0.03, 0.1, 0.3)),
         },
         "machines": [(256, 0.03, 100), (256, 0.01, 200)],
+        "autoencoders": [(10, 50), (20, 50), (20, 200)],
     },
     "frey": {
         "rows": frey,
@@ -85,6 +87,7 @@ CASES = {
             "full": ((1, 2), (0.01, 0.03, 0.1)),
         },
         "machines": [(256, 0.01, 40), (1000, 0.002, 100)],
+        "autoencoders": [(20, 100), (20, 300), (40, 300)],
     },
     "olivetti": {
         "rows": olivetti,
@@ -92,6 +95,7 @@ CASES = {
         "factors": (20, 40, 60),
         "mixtures": {"diag": ((5, 10, 20, 40, 80), (0.01, 0.1))},
         "machines": [(100, 0.003, 100), (500, 0.001, 100)],
+        "autoencoders": [(20, 100), (40, 300)],
     },
 }
 
@@ -155,6 +159,18 @@ def candidates(case, X, quick):
         rbm = GaussianRBM(n, learning_rate=rate, n_iter=n_iter, random_state=0)
         machines.append((f"{n} hidden, rate {rate}, {n_iter} epochs", rbm))
     yield "GaussianRBM", machines
+    autoencoders = []
+    for n, n_iter in case["autoencoders"][few]:
+        n_iter = n_iter // 10 if quick else n_iter
+        vae = VAE(
+            n,
+            hidden_layer_sizes=(200,),
+            decoder="gaussian",
+            n_iter=n_iter,
+            random_state=0,
+        )
+        autoencoders.append((f"{n} latent, {n_iter} epochs", vae))
+    yield "VAE", autoencoders
 
 
 def fitted(model, X, annealing):
@@ -186,7 +202,7 @@ def report(name, quick, folder):
             if best is None or score > best[0]:
                 best = score, words, model
         _, words, model = n_best[kind] = best
-        score = float(model.score(test))
+        score = test_score(model, test)
         bits = -score / (train.shape[1] * np.log(2))
         print(f"  {kind:22} test {score:10.1f}, {bits:.3f} bits a pixel", end="")
         if isinstance(model, GaussianRBM):
@@ -200,6 +216,13 @@ def report(name, quick, folder):
         draw(
             name, case, test, {k: model for k, (_, _, model) in n_best.items()}, folder
         )
+
+
+def test_score(model, X):
+    """Mean log-density, or a bound of it by many draws."""
+    if isinstance(model, VAE):
+        return float(model.score_samples(X, n_samples=1000).mean())
+    return float(model.score(X))
 
 
 def samples(model):
@@ -224,12 +247,15 @@ def draw(name, case, test, best, folder):
 
     rbm = best["GaussianRBM"]
     drawn = rbm.sample(PICTURES, n_gibbs_steps=5000, random_state=0)
+    vae = best["VAE"]
     mixture = max(k for k in best if k.startswith("GaussianMixture, d"))
     rows = {
         "test rows": test[:PICTURES],
         "reconstructed by GaussianRBM": rbm.reconstruct(test[:PICTURES]),
         "drawn from GaussianRBM": drawn,
         "their means given the hidden units": rbm.reconstruct(drawn),
+        "reconstructed by VAE": vae.reconstruct(test[:PICTURES]),
+        "drawn from VAE, means": vae.sample(PICTURES, means=True, random_state=0),
         "drawn from FactorAnalysis": samples(best["FactorAnalysis"]),
         f"drawn from {mixture}": samples(best[mixture]),
     }

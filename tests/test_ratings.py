@@ -712,7 +712,7 @@ def test_zeros_of_a_dense_matrix_may_stand_for_what_is_unknown():
     X = np.where(np.random.default_rng(0).random((40, 10)) < 0.3, 4.0, 0.0)
     X[:, 0] = 2.0
     with pytest.warns(
-        UserWarning, match=r"takes 0 for a rating, and \d\d% .* csr_array"
+        UserWarning, match=r"takes 0 for a rating, and \d\d% .*csr_array"
     ):
         RatingRBM(2, n_iter=1).fit(X)
     rbm = RatingRBM(2, n_iter=1).fit(sparse.csr_array(X))

@@ -449,6 +449,11 @@ class Tied:
         """How many units rows of so many columns are encoded by."""
         return self.kind.n_units(n_columns)
 
+    def held(self, rows):
+        """What keeps the entries of rows that are not NaN, in all copies."""
+        mask, values, shared = self.kind.held(rows)
+        return Held(mask, self.n_copies * values, shared)
+
     def encode(self, rows):
         """States of rows: every copy has what the row has."""
         return self.n_copies * self.kind.encode(rows)
