@@ -5,8 +5,8 @@ Digits drawn on demand
 
 A variational autoencoder with classes learns handwritten digits, each from 20 numbers,
 and then draws any digit that it is asked for: without Markov chains, in one pass
-through a network. It also tells digits apart, as well as logistic regression on the
-pixels does, and a plain one scores images by their likelihood.
+through a network. It also tells digits apart, nearly as well as logistic regression on
+the pixels, and a plain one scores images by their likelihood.
 """
 
 # %%
@@ -29,7 +29,7 @@ X = (X / 16).astype(np.float32)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=500, random_state=0)
 
 params = {"hidden_layer_sizes": (200,), "n_iter": 60, "random_state": 0}
-model = ConditionalVAE(20, label_inputs=True, **params).fit(X_train, y_train)
+model = ConditionalVAE(20, label_inputs=True, **params)
 for classifier in (model, LogisticRegression(max_iter=1000), SVC()):
     accuracy = classifier.fit(X_train, y_train).score(X_test, y_test)
     print(f"{type(classifier).__name__:20} test accuracy {accuracy:.3f}")

@@ -21,9 +21,11 @@ from sklearn.pipeline import make_pipeline
 from skebm import (
     DBM,
     DBN,
+    VAE,
     BernoulliRBM,
     CategoricalRBM,
     Checkpoint,
+    ConditionalVAE,
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
@@ -59,6 +61,11 @@ def stack_of(**params):
 def network_of(kind=DBNClassifier, **params):
     params = {"learning_rate_schedule": "linear", "max_iter": 3, **params}
     return kind((8, 6), random_state=0, **params)
+
+
+def vae_of(kind=VAE, **params):
+    params = {"hidden_layer_sizes": (6,), "n_iter": 5, "kl_warmup": 2, **params}
+    return kind(3, random_state=0, **params)
 
 
 def labels():
@@ -210,6 +217,18 @@ FITS = {
         ),
         digits()[0],
         None,
+    ),
+    "vae": (vae_of(), digits()[0], None),
+    "vae, stopping": (
+        vae_of(decoder="gaussian", n_importance_samples=2, early_stopping=True),
+        digits()[0],
+        None,
+    ),
+    "vae, warm": (vae_of(warm_start=True, sample_inputs=True), digits()[0], None),
+    "vae, classes": (
+        vae_of(ConditionalVAE, unlabeled=3, early_stopping=True),
+        digits()[0],
+        labels(),
     ),
     "network, lbfgs": (
         network_of(DBNRegressor, rbm=layers_of(), solver="lbfgs", tol=0.1),
