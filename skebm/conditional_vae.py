@@ -444,7 +444,7 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
         else:
             numbers = self._numbers_of(y, n_samples)
         rows = np.eye(len(self.classes_), dtype=array.dtype)[numbers]
-        z = shared_noise(n_samples, self.n_components, array, draws)
+        z = shared_noise(n_samples, self._n_features_out, array, draws)
         drawn = self._drawn(z + rows @ self.class_means_, rows, means, draws)
         return drawn, self.classes_[numbers]
 

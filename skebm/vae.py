@@ -296,7 +296,7 @@ class VAE(LikelihoodMixin, BaseVariationalAutoencoder):
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         draws = self._draws(Purpose.SAMPLE, random_state)
         array = self.encoder_coefs_[0]
-        z = shared_noise(n_samples, self.n_components, array, draws)
+        z = shared_noise(n_samples, self._n_features_out, array, draws)
         return self._drawn(z, zeros((n_samples, 0), array), means, draws)
 
     def impute(self, X, *, n_gibbs_steps=500, random_state=None):

@@ -34,6 +34,7 @@ FLOORS = {
     "core.variational_bounds": 6,
     "core.variational_training": 7,
     "core.variational_queries": 7,
+    "_variational_queries": 9,
     "_vae_epochs": 11,
     "_variational": 12,
     "vae": 13,

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA, FactorAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.utils._array_api import move_estimator_to
 
 from skebm import VAE, ConditionalVAE
 from skebm.core import fine_tuning
@@ -324,3 +326,38 @@ def test_early_stopping_with_classes():
     X, y = digits()
     model = conditional(early_stopping=True, unlabeled=-1).fit(X, y)
     assert len(model.history_["validation_bound"]) == model.n_iter_
+
+
+@pytest.mark.parametrize("decoder", ["bernoulli", "gaussian"])
+def test_arrays_stay_on_their_device(decoder):
+    """array_api_strict has devices of which no two can be mixed, as GPUs have."""
+    xp = pytest.importorskip("array_api_strict")
+    pytest.importorskip("scipy", "1.14")
+    X = xp.asarray(digits(60)[0], device=xp.Device("device1"))
+    vae = VAE(2, decoder=decoder, early_stopping=True, n_importance_samples=2, **SMALL)
+    with config_context(array_api_dispatch=True):
+        vae.fit(X)
+        for rows in (
+            *vae.transform(X, return_std=True),
+            vae.score_samples(X),
+            vae.elbo(X),
+            vae.reconstruct(X),
+            vae.inverse_transform(vae.transform(X)),
+            vae.impute(xp.where(X > 0.9, xp.nan, X), n_gibbs_steps=5),
+            vae.sample(3),
+        ):
+            assert rows.device == X.device
+
+
+def test_all_arrays_move_between_namespaces():
+    """Also those that training goes on from."""
+    xp = pytest.importorskip("array_api_strict")
+    pytest.importorskip("scipy", "1.14")
+    X, _ = digits(60)
+    vae = VAE(2, decoder="gaussian", **SMALL).fit(X)
+    with config_context(array_api_dispatch=True):
+        moved = move_estimator_to(vae, xp, xp.Device("CPU_DEVICE"))
+        for model, rows in ((vae, X), (moved, xp.asarray(X))):
+            model.partial_fit(rows)
+        found = np.asarray(moved.transform(xp.asarray(X)))
+    assert_allclose(found, vae.transform(X), rtol=1e-4)
