@@ -8,16 +8,15 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ._labels import Labels, check_known, checked_values, label_array
+from ._labels import Labels, check_known, checked_values, label_array, marked
 from ._queries import LogPartitionMixin
 from ._validation import check_hidden, check_rows
-from .core.backend import log_sum_exp, softmax
+from .core.backend import log_softmax, log_sum_exp, softmax
 from .core.classes import (
     class_fields,
     class_units,
     expected_hidden,
     log_joint,
-    log_softmax,
 )
 from .core.conditional import sample_visible
 from .core.rows import by_blocks, float_dtype
@@ -156,9 +155,16 @@ class ClassQueriesMixin(
 
     def _codes(self, y, X):
         """Numbers of the classes of rows."""
-        y = checked_values(label_array(self, y), None)
+        y = label_array(self, y)
         check_consistent_length(X, y)
         labels = self._labels()
+        if marked(y, self.unlabeled).any():
+            raise ValueError(
+                f"y holds unlabeled={self.unlabeled!r}, but here each row has to be of "
+                f"one of the classes {labels.classes}. For the score of a row of any "
+                "class, leave y out."
+            )
+        y = checked_values(y, self.unlabeled)
         check_known(self, labels, y)
         return np.searchsorted(labels.classes, y)
 

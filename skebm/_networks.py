@@ -225,6 +225,11 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
             return data, None
         X, *others = data
         rows = np.flatnonzero(others[-1])
+        if len(rows) < 2:
+            raise ValueError(
+                "early_stopping holds rows out, but only one has a positive weight: "
+                "give more, or set early_stopping=False."
+            )
         left, held_out = train_test_split(
             rows,
             test_size=self.validation_fraction,

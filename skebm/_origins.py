@@ -75,6 +75,18 @@ class FromDBN:
 class FromLinearDBN(FromDBN):
     """The same, for networks with a linear top layer that go down again, too."""
 
+    def given(self, estimator):
+        """The fitted deep belief network that was given, if any.
+
+        It is a copy: rows are encoded by what its machines are, and the one that was
+        given may be trained further, or fitted to others.
+        """
+        dbn = super().given(estimator)
+        if dbn is not None:
+            dbn = copy.copy(dbn)
+            dbn.rbms_ = [copy.copy(rbm) for rbm in dbn.rbms_]
+        return dbn
+
     def new(self, estimator, seed):
         """An unfitted one, the top machine of which has linear units."""
         n_layers = len(layer_sizes(estimator.hidden_layer_sizes))
@@ -139,18 +151,23 @@ class FromDBM:
 
 
 def with_linear_top(rbm, n_layers):
-    """A machine for each layer, the top one with linear units; a list as it is."""
+    """A machine for each layer, the top one with linear units; a list as it is.
+
+    One whose rows are not binary is for the lowest layer alone.
+    """
     if isinstance(rbm, list):
         return rbm
     rbm = BernoulliRBM() if rbm is None else rbm
     if not hasattr(rbm, "hidden_units"):
         return rbm  # of which another check tells
-    top = clone(rbm).set_params(
+    above = rbm if type(rbm) is BernoulliRBM else BernoulliRBM()
+    machines = [rbm, *[above] * (n_layers - 1)]
+    machines[-1] = clone(machines[-1]).set_params(
         hidden_units="gaussian",
-        learning_rate=LINEAR_RATE * rbm.learning_rate,
+        learning_rate=LINEAR_RATE * machines[-1].learning_rate,
         sparsity_target=None,
     )
-    return [*[rbm] * (n_layers - 1), top]
+    return machines
 
 
 def require_logistic(kind):

@@ -20,6 +20,11 @@ HIDDEN_UNITS = [StrOptions(set(HIDDEN))]
 
 def hidden_kind(rbm):
     """The kind of hidden units that `hidden_units` names."""
+    if rbm.hidden_units not in HIDDEN:
+        raise ValueError(
+            f"hidden_units of {type(rbm).__name__} must be one of {sorted(HIDDEN)}, "
+            f"got {rbm.hidden_units!r}."
+        )
     if rbm.hidden_units == "gaussian" and rbm.sparsity_target is not None:
         raise ValueError(
             "sparsity_target is the share of rows for which a hidden unit is active, "

@@ -57,7 +57,9 @@ class DeepAutoencoder(BaseNetwork):
         ``hidden_units="gaussian"``; with binary units the code lies in [0, 1].
     loss : {"cross-entropy", "squared"}, default="cross-entropy"
         What is summed over the features of a row: the cross-entropy in nats, for
-        values in [0, 1]; or half the squared error, which with :class:`GaussianRBM` is
+        values in [0, 1]; or half the squared error. With :class:`GaussianRBM` that is
+        in units of the scale of each feature that the machine has learned, and scores
+        of fits with other scales are not comparable; with ``learn_scale=False`` it is
         that of standardised features.
     tied_weights : bool, default=False
         Whether the weights down stay those up, transposed, in fine-tuning.
@@ -385,6 +387,11 @@ class DeepAutoencoder(BaseNetwork):
 
     def _check_model(self, model, reader, going_on):
         """Raise an error where the parameters cannot make a network."""
+        if going_on and self.loss != self._loss:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted with loss={self._loss!r}. To "
+                "go on, set the parameter back; to change it, fit anew."
+            )
         if going_on and self.tied_weights != self._is_tied():
             raise ValueError(
                 f"This {type(self).__name__} was fitted with tied_weights="
@@ -406,7 +413,8 @@ class DeepAutoencoder(BaseNetwork):
     def _data(self, X, y, weights, call):
         """The rows, which are their own targets, and their weights."""
         check_sum(weights)
-        return (X, weights), Targets(score=_mean_score, attributes={}), (), None
+        targets = Targets(score=_mean_score, attributes={"_loss": self.loss})
+        return (X, weights), targets, (), None
 
     def _network(self, model, targets):
         return self._network_of(model, self.tied_weights)

@@ -11,7 +11,7 @@ from ._labels import Labels, check_known, check_labels, new_labels
 from ._resuming import Call
 from ._validation import refuse_no_target
 from ._variational import BaseVariationalAutoencoder, Classes
-from .core.network import Softmax
+from .core.backend import log_softmax
 from .core.rows import TINY
 from .core.streams import Purpose
 from .core.variational_bounds import shared_noise
@@ -369,7 +369,7 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
         """
 
         def of_states(fitted, x):
-            log_p = Softmax().log_mean(fitted.joint_bounds(x, self._shared_noise(x)))
+            log_p = log_softmax(fitted.joint_bounds(x, self._shared_noise(x)))
             return np.maximum(log_p, np.log(np.finfo(x.dtype).tiny))
 
         return self._of_rows(of_states, X, "predict_log_proba")

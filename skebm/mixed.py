@@ -320,15 +320,15 @@ class MixedRBM(BaseRBM):
                 "A MixedRBM can only be the lowest machine of a stack: set, for "
                 "example, rbm=[MixedRBM(), BernoulliRBM()]."
             )
-        kinds = {
-            BERNOULLI: Bernoulli(),
-            GAUSSIAN: self._gaussian(),
-            CATEGORICAL: Categorical(least=reader.sizes()),
+        makers = {
+            BERNOULLI: Bernoulli,
+            GAUSSIAN: self._gaussian,
+            CATEGORICAL: lambda: Categorical(least=reader.sizes()),
         }
-        columns = {kind: reader.of_kind(kind) for kind in kinds}
-        present = [kind for kind in kinds if len(columns[kind])]
-        units = SideBySide([kinds[k] for k in present], [columns[k] for k in present])
-        return units, Bernoulli()
+        columns = {name: reader.of_kind(name) for name in makers}
+        present = [name for name in makers if len(columns[name])]
+        kinds = [makers[name]() for name in present]
+        return SideBySide(kinds, [columns[name] for name in present]), Bernoulli()
 
     def _gaussian(self):
         """The kind of columns of numbers."""

@@ -24,7 +24,7 @@ from ._validation import check_weights, refuse_no_target
 from .core.classes import ClassObjective, ClassStopping, class_units
 from .core.early_stopping import held_out_of
 from .core.machine import Params
-from .core.rows import Beside, Subset, float_dtype
+from .core.rows import Beside, Subset, by_blocks, float_dtype
 
 # The number of the class of rows that have none: no unit is on.
 NO_CLASS = -1.0
@@ -361,10 +361,11 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
         labels, codes, weights = self._targets(y, weights, call)
         kinds = class_units(X.shape[1], len(labels.classes))
         seed = call.seed(self)
+        n_classes = len(labels.classes)
+        data, stopping = self._data(X, codes, weights, n_classes, seed)
         settings = self._settings(seed, X.shape[0], kinds)._replace(
-            objective=self._objective(len(labels.classes), codes, weights)
+            objective=self._objective(n_classes, *data)
         )
-        data, stopping = self._data(X, codes, weights, settings)
         with Fit(
             self,
             X_given,
@@ -417,10 +418,10 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
             )
         return labels, codes, check_weights(weights, codes, weights.dtype)
 
-    def _data(self, X, codes, weights, settings):
+    def _data(self, X, codes, weights, n_classes, seed):
         """Rows and weights to fit to; early stopping with others, if asked for."""
         labelled, rows = codes[:, 0] != NO_CLASS, Beside(X, codes)
-        if settings.objective.generative == 0.0:
+        if self._shares(1.0)[0] == 0.0:
             used = np.flatnonzero(labelled)
             rows, labelled = Subset(rows, used), labelled[used]
             weights = check_weights(weights[used], used, weights.dtype)
@@ -428,7 +429,7 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
             return (rows, weights), None
         suitable = labelled & (weights > 0.0)
         held_out, _, left = held_out_of(
-            rows, weights, suitable, self.validation_fraction, settings.seed
+            rows, weights, suitable, self.validation_fraction, seed
         )
         n_held_out, n_all = held_out[0].shape[0], int(suitable.sum())
         if n_held_out == n_all:
@@ -438,19 +439,22 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
                 f"set validation_fraction (now {self.validation_fraction:g}) lower, or "
                 "set early_stopping=False."
             )
-        n_classes = settings.objective.n_classes
         return left, ClassStopping(held_out, n_classes, self.tol)
 
-    def _objective(self, n_classes, codes, weights):
+    def _objective(self, n_classes, rows, weights):
         """What is maximised: the mean over the rows that have a label, and over all."""
-        labelled = codes[:, 0] != NO_CLASS
-        mean_of_labelled = float(weights.sum() / weights[labelled].sum())
-        parts = {
+        codes = by_blocks(lambda x: x[:, -1], rows, weights.dtype)
+        labelled = codes != NO_CLASS
+        shares = self._shares(float(weights.sum() / weights[labelled].sum()))
+        return ClassObjective(n_classes, *shares, self.dropout)
+
+    def _shares(self, mean_of_labelled):
+        """Weights of the mean of log p(x, y) over all rows, and of log p(y | x)."""
+        return {
             "generative": (1.0, 0.0),
             "discriminative": (0.0, 1.0),
             "hybrid": (self.generative_weight, mean_of_labelled),
-        }
-        return ClassObjective(n_classes, *parts[self.objective], self.dropout)
+        }[self.objective]
 
     def _hidden_sizes(self):
         return (self.n_components,)

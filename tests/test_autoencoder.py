@@ -467,7 +467,8 @@ def test_a_fitted_network_serves_and_stays_as_it_is():
     before = dbn.components_.copy()
     one = fitted(dbn=dbn, learning_rate_init=0.01)
     two = clone(unfitted(dbn=FrozenEstimator(dbn), learning_rate_init=0.01)).fit(X)
-    assert one.dbn_ is two.dbn_ is dbn
+    for model in (one, two):
+        assert_array_equal(model.dbn_.components_, dbn.components_)
     assert_same_model(one, two)
     assert_array_equal(before, dbn.components_)
     assert not np.allclose(one.coefs_[0], before.T)
@@ -604,7 +605,7 @@ def test_grid_search_pipeline_pickle_and_clone():
     search = GridSearchCV(
         unfitted(dbn=dbn), {"learning_rate_init": [1e-3, 1e-2]}, cv=2
     ).fit(data(90))
-    assert search.best_estimator_.dbn_ is dbn.estimator
+    assert_array_equal(search.best_estimator_.dbn_.components_, dbn.estimator.components_)
 
 
 def test_data_frames_name_their_columns():
@@ -657,3 +658,38 @@ def test_better_codes_of_digits_than_those_of_pca():
     linear = pca.inverse_transform(pca.transform(X_test)) - X_test
     error = model.reconstruct(X_test) - X_test
     assert (error**2).sum() < 0.8 * (linear**2).sum()
+
+
+def test_what_becomes_of_a_network_that_was_given_does_not_matter():
+    X = data()
+    dbn = DBN((6, 2), rbm=[BernoulliRBM(), LINEAR], random_state=0).fit(X)
+    model = fitted(dbn=dbn)
+    before = model.reconstruct(X), model.score_samples(X)
+    dbn.set_params(rbm=[GaussianRBM(n_iter=1), LINEAR]).fit(real_data())
+    assert_array_equal(model.reconstruct(X), before[0])
+    dbn.set_params(hidden_layer_sizes=(3,), rbm=BernoulliRBM(n_iter=1)).fit(X[:, :3])
+    assert_array_equal(model.score_samples(X), before[1])
+
+
+@pytest.mark.parametrize("sizes", [(2,), (6, 2), (6, 4, 2)])
+def test_a_machine_of_real_values_alone_is_the_lowest_one(sizes):
+    model = real(rbm=GaussianRBM(n_iter=1), hidden_layer_sizes=sizes).fit(real_data())
+    first, *others = model.dbn_.rbms_
+    assert isinstance(first, GaussianRBM)
+    assert all(isinstance(rbm, BernoulliRBM) for rbm in others)
+    linear = [rbm.hidden_units == "gaussian" for rbm in model.dbn_.rbms_]
+    assert linear == [False] * (len(sizes) - 1) + [True]
+
+
+def test_what_cannot_go_on_or_begin_is_refused():
+    X = data()
+    model = fitted()
+    with pytest.raises(ValueError, match="fitted with loss='cross-entropy'"):
+        model.set_params(loss="squared").partial_fit(X)
+    with pytest.raises(ValueError, match="early_stopping holds rows out, but only one"):
+        fitted(X[:1], early_stopping=True)
+    with pytest.raises(ValueError, match=r"must be one of .*got 'relu'"):
+        fitted(
+            hidden_layer_sizes=(4, 2),
+            rbm=[BernoulliRBM(), BernoulliRBM(hidden_units="relu")],
+        )

@@ -219,6 +219,8 @@ def test_what_does_not_go_together():
     X = collinear(50)
     with pytest.raises(ValueError, match="covariance_type"):
         rbm_of(learn_scale=False).fit(X)
+    words = np.array([["a", "b"], ["b", "a"]] * 10, dtype=object)
+    rbm_of(learn_scale=False, n_iter=1).fit(words)  # no numbers: of no account
     rbm = rbm_of(n_iter=2).fit(X)
     with pytest.raises(ValueError, match="visible units"):
         clone_with_fit(rbm).set_params(covariance_type="diag").score_samples(X)

@@ -595,3 +595,39 @@ def test_bad_input():
     model.n_components = 8
     with pytest.raises(ValueError, match="hidden layers of sizes"):
         model.partial_fit(X, y)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_mean_over_labelled_rows_is_of_those_that_are_left(
+    early_stopping, monkeypatch
+):
+    """So what is held out changes nothing of what the two parts weigh."""
+    X = np.random.default_rng(0).integers(0, 2, (60, 5)).astype(float)
+    y = np.where(np.arange(60) < 20, np.arange(60) % 2, -1)
+    model = RBMClassifier(
+        3,
+        generative_weight=0.5,
+        unlabeled=-1,
+        early_stopping=early_stopping,
+        validation_fraction=0.5,
+        n_iter=1,
+        random_state=0,
+    )
+    seen, objective = [], RBMClassifier._objective
+
+    def spy(self, *args):
+        seen.append(objective(self, *args))
+        return seen[-1]
+
+    monkeypatch.setattr(RBMClassifier, "_objective", spy)
+    model.fit(X, y)
+    expected = 5.0 if early_stopping else 3.0  # of 50 rows 10, of 60 rows 20
+    assert_allclose([seen[0].generative, seen[0].discriminative], [0.5, expected])
+
+
+def test_rows_that_are_marked_have_no_score_with_a_class():
+    X = np.random.default_rng(0).integers(0, 2, (60, 5)).astype(float)
+    y = np.where(np.arange(60) < 20, np.arange(60) % 2, np.nan)
+    model = RBMClassifier(3, unlabeled=np.nan, n_iter=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="For the score of a row of any class, leave"):
+        model.score_samples(X, y)

@@ -116,6 +116,13 @@ def softmax(a):
     return p
 
 
+def log_softmax(a):
+    """log of the softmax over the last axis."""
+    xp = namespace(a)
+    a = a - xp.max(a, axis=-1, keepdims=True)
+    return a - xp.log(xp.sum(xp.exp(a), axis=-1, keepdims=True))
+
+
 def log_mean_exp(x):
     """log of the mean of exp(x) over the first axis, without overflow."""
     xp = namespace(x)

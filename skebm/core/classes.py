@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import log_sum_exp, namespace, softmax, zeros
+from .backend import log_softmax, namespace, softmax, zeros
 from .categorical import Categorical
 from .early_stopping import weighted_mean
 from .machine import EVEN, ODD, Params
@@ -65,11 +65,6 @@ def class_fields(machine, x, n_classes):
     """The same from the features, (n_rows, n_features)."""
     parts = joint(machine, n_classes)
     return class_inputs(parts, x @ parts.W + parts.c)
-
-
-def log_softmax(a):
-    """log of the softmax over the last axis."""
-    return a - log_sum_exp(a)[..., None]
 
 
 def log_joint(machine, x, n_classes):

@@ -13,7 +13,14 @@ deep machine has them.
 from itertools import pairwise
 from typing import NamedTuple
 
-from .backend import namespace, sigmoid, softmax, softplus, times_transposed
+from .backend import (
+    log_softmax,
+    namespace,
+    sigmoid,
+    softmax,
+    softplus,
+    times_transposed,
+)
 from .machine import Params
 
 
@@ -26,9 +33,7 @@ class Softmax:
 
     def log_mean(self, a):
         """log of the outputs."""
-        xp = namespace(a)
-        a = a - xp.max(a, axis=-1, keepdims=True)
-        return a - xp.log(xp.sum(xp.exp(a), axis=-1, keepdims=True))
+        return log_softmax(a)
 
     def typical(self, sums, mass):
         """The total input that fits targets with these weighted sums, (n_outputs,).
