@@ -605,7 +605,9 @@ def test_grid_search_pipeline_pickle_and_clone():
     search = GridSearchCV(
         unfitted(dbn=dbn), {"learning_rate_init": [1e-3, 1e-2]}, cv=2
     ).fit(data(90))
-    assert_array_equal(search.best_estimator_.dbn_.components_, dbn.estimator.components_)
+    assert_array_equal(
+        search.best_estimator_.dbn_.components_, dbn.estimator.components_
+    )
 
 
 def test_data_frames_name_their_columns():
