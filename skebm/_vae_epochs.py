@@ -1,17 +1,22 @@
 """The epochs of a variational autoencoder."""
 
+from functools import partial
 from typing import NamedTuple
+
+import numpy as np
 
 from ._fitting import Stage
 from ._machine_epochs import longer
-from .core import fine_tuning, variational, variational_bounds
-from .core.backend import namespace
+from .core import fine_tuning, variational
+from .core.backend import as_index, namespace
 from .core.early_stopping import weighted_mean
 from .core.rows import by_blocks, take_rows
 from .core.streams import Purpose, stream
+from .core.variational_bounds import evidence_bound, importance_bound, shared_noise
 from .core.variational_queries import Autoencoder
 
-# Rows of the fit that are measured after each epoch, and the variance of a latent
+# Rows that are measured after each epoch, with a class if there are classes; and the
+# variance of a latent
 # unit's mean over rows from which on it is active [Burda et al. 2016].
 MEASURED_ROWS, ACTIVE = 500, 0.01
 
@@ -57,6 +62,14 @@ class VariationalEpochs(Stage):
         super().__init__(estimator, rates, run)
         self.data, self.held_out, self.settings = data, held_out, settings
         self.more = more
+        has_class = namespace(data.y).any(data.y > 0.0, axis=1)
+        numbers = np.arange(data.X.shape[0])
+        if data.y.shape[1] > 0:
+            numbers = np.flatnonzero(has_class)
+            self.labelled_share = float(data.weights[has_class].sum())
+            self.labelled_share /= float(data.weights.sum())
+        step = max(1, len(numbers) // MEASURED_ROWS)
+        self.watched = as_index(numbers[::step][:MEASURED_ROWS], data.weights)
 
     @property
     def n_done(self):
@@ -76,29 +89,33 @@ class VariationalEpochs(Stage):
         objective = self.settings.objective
         growth = (run.state.epoch + 1) / (estimator.kl_warmup + 1)
         joined = self.n_done >= int(LABELED_FIRST * len(self.rates))
+        joined = joined or objective.log_prior is None
         objective = objective._replace(
-            kl_weight=estimator.kl_weight * min(1.0, growth),
-            takes_unlabeled=joined or objective.log_prior is None,
+            kl_weight=estimator.kl_weight * min(1.0, growth), takes_unlabeled=joined
         )
         settings = self.settings._replace(objective=objective)
         state, loss = fine_tuning.train_epoch(run.state, X, y, weights, rate, settings)
+        if not joined:
+            loss /= self.labelled_share  # the others are in the mean as zeros
         measured = {"loss": loss, **self._measured(state.params)}
         if self.held_out is not None:
-            score = self._score(state.params)
-            measured["validation_bound"] = score
-            gained = score > run.best_score + estimator.tol
-            gained |= not objective.takes_unlabeled  # the rest is still to come
-            if score > run.best_score:
-                run = run._replace(best=state, best_score=score)
-            run = run._replace(n_without_gain=0 if gained else run.n_without_gain + 1)
+            score = measured["validation_bound"] = self._score(state.params)
+            if joined and growth >= 1.0:  # before, the objective is another one
+                run = self._judged(run, state, score)
         history = longer(run.history, measured, state.epoch)
         return run._replace(state=state, history=history)
+
+    def _judged(self, run, state, score):
+        """The run with the state counted in as a candidate for the best."""
+        gained = score > run.best_score + self.estimator.tol
+        if score > run.best_score:
+            run = run._replace(best=state, best_score=score)
+        return run._replace(n_without_gain=0 if gained else run.n_without_gain + 1)
 
     def _measured(self, params):
         """Divergence from the prior and active latent units, of some of the rows."""
         X, y, weights = self.data
-        rows = slice(0, min(MEASURED_ROWS, X.shape[0]))
-        x, y = (take_rows(part, rows, weights.dtype) for part in (X, y))
+        x, y = (take_rows(part, self.watched, weights.dtype) for part in (X, y))
         model = self.settings.objective.model
         parts = variational.parts_of(model, params)
         posterior, _ = variational.recognised(model, parts, x, y)
@@ -112,11 +129,12 @@ class VariationalEpochs(Stage):
         (X, weights), objective = self.held_out, self.settings.objective
         draws = stream(self.settings.seed, Purpose.VALIDATION, weights)
         n_latent = variational.n_latent(objective.model, params)
-        noise = variational_bounds.shared_noise(
-            HELD_OUT_DRAWS, n_latent, weights, draws
-        )
+        noise = shared_noise(HELD_OUT_DRAWS, n_latent, weights, draws)
         fitted = Autoencoder(objective.model, params, objective.log_prior)
-        values = by_blocks(lambda x: fitted.bounds(x, noise), X, weights.dtype)
+        bound, kl_weight = importance_bound, self.estimator.kl_weight
+        if kl_weight != 1.0:
+            bound = partial(evidence_bound, kl_weight=kl_weight)
+        values = by_blocks(lambda x: fitted.bounds(x, noise, bound), X, weights.dtype)
         return weighted_mean(values, weights)
 
     def is_over(self):

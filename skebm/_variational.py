@@ -3,14 +3,13 @@
 from numbers import Integral, Real
 from typing import NamedTuple
 
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import SCHEDULES, usual_batch_size
 from ._fitting import Fit, Trainable
 from ._vae_epochs import Data, Run, VariationalEpochs
 from ._validation import check_rows, check_weights, refuse_early_stopping
-from ._variational_queries import DECODERS, VariationalQueriesMixin
+from ._variational_queries import DECODERS, VariationalQueriesMixin, model_of
 from .core import fine_tuning, optimise, variational_training
 from .core.backend import namespace
 from .core.machine import Params
@@ -50,12 +49,7 @@ def as_lists(params):
     return [list(group) for group in params]
 
 
-class BaseVariationalAutoencoder(
-    VariationalQueriesMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    Trainable,
-):
+class BaseVariationalAutoencoder(VariationalQueriesMixin, Trainable):
     """Encoder, decoder, and their training, whatever the prior."""
 
     _parameter_constraints: dict = {
@@ -101,6 +95,11 @@ class BaseVariationalAutoencoder(
         dtype = float_dtype(self.components_ if going_on else X)
         weights = check_weights(sample_weight, X, dtype)
         seed, sizes = call.seed(self), sizes_of(self.hidden_layer_sizes)
+        if self.sample_inputs and self.decoder != "bernoulli":
+            raise ValueError(
+                "sample_inputs=True takes rows for probabilities of binary features. "
+                'Set decoder="bernoulli", or leave sample_inputs out.'
+            )
         classes = self._classes_of(y, X, weights, call)
         if going_on:
             self._check_sizes([*sizes, self.n_components])
@@ -119,7 +118,7 @@ class BaseVariationalAutoencoder(
             data = data._replace(X=Encoded(data.X, kind))
             if held_out is not None:
                 held_out = Encoded(held_out[0], kind), held_out[1]
-            settings = self._settings(kind, classes, X.shape[0], len(sizes), seed)
+            settings = self._settings(kind, classes, data, len(sizes), seed)
             run = call.carried()
             if run is None:
                 run = self._first_run(data, settings, sizes, call)
@@ -138,13 +137,13 @@ class BaseVariationalAutoencoder(
         refuse_early_stopping(self)
         return [self.learning_rate]
 
-    def _settings(self, kind, classes, n_rows, n_hidden, seed):
+    def _settings(self, kind, classes, data, n_hidden, seed):
+        n_rows, n_classes = data.X.shape[0], classes.rows.shape[1]
         objective = variational_training.Objective(
-            self._model(kind, n_hidden, classes.rows.shape[1]),
+            model_of(kind, n_hidden, n_classes, self._made_of()),
             self.n_importance_samples,
-            self.kl_weight,
-            self.sample_inputs,
-            classes.log_prior,
+            sample_inputs=self.sample_inputs,
+            log_prior=classes.log_prior,
         )
         auto = self.batch_size == "auto"
         return fine_tuning.Settings(
@@ -164,11 +163,17 @@ class BaseVariationalAutoencoder(
         n_rows = numbers.shape[0]
         if self.early_stopping:
             draws = stream(seed, Purpose.VALIDATION, weights)
-            out, numbers = divided(numbers, self.validation_fraction, draws)
-            if numbers.shape[0] == 0:
+            groups = [numbers]
+            if y.shape[1] > 0:  # those with a class and those without, each by itself
+                has_class = y[numbers].any(axis=1)
+                groups = [numbers[has_class], numbers[~has_class]]
+            parts = [divided(x, self.validation_fraction, draws) for x in groups]
+            out, numbers = map(xp.concat, zip(*parts, strict=True))
+            if parts[0][1].shape[0] == 0:
                 raise ValueError(
-                    f"early_stopping holds out all of the {n_rows} rows that have a "
-                    "positive weight. Give more rows, set validation_fraction (now "
+                    f"early_stopping holds out all of the {parts[0][0].shape[0]} rows "
+                    "that have a positive weight, and a class where there are classes. "
+                    "Give more rows, set validation_fraction (now "
                     f"{self.validation_fraction:g}) lower, or early_stopping=False."
                 )
             held_out = Subset(X, xp.sort(out)), xp.take(weights, xp.sort(out))
@@ -198,7 +203,17 @@ class BaseVariationalAutoencoder(
         moments = settings.optimiser.init(params)
         return Run(fine_tuning.State(params, moments, 0), {}, 0)
 
+    def _made_of(self):
+        """What the parameters say of the networks besides sizes."""
+        return {"activation": self.activation, "label_inputs": self.label_inputs}
+
     def _check_sizes(self, sizes):
+        if self._made_of() != self._networks:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted with {self._networks}, but its "
+                f"parameters now are {self._made_of()}. To go on, set them back; to "
+                "change them, fit anew with warm_start=False."
+            )
         coefs = self.encoder_coefs_
         own = [W.shape[1] for W in coefs[:-1]] + [coefs[-1].shape[1] // 2]
         if own != sizes:
@@ -225,6 +240,7 @@ class BaseVariationalAutoencoder(
                 x for x in (parts.log_scale, parts.class_means) if x is not None
             ],
             "_border": model.visible.saved(),
+            "_networks": self._made_of(),
             "_seed": settings.seed,
             "_moments": {
                 "first": as_lists(moments.first),

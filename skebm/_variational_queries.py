@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -29,7 +30,22 @@ CLASS_DRAWS = 100
 DECODERS = {"bernoulli": Bernoulli, "gaussian": Gaussian}
 
 
-class VariationalQueriesMixin:
+def model_of(kind, n_hidden, n_classes, networks):
+    """The core's model, besides its params, of what an estimator says of networks."""
+    least = None
+    if isinstance(kind, Gaussian):
+        least = namespace(kind.scale).log(kind.least / kind.scale)
+    return Model(
+        kind,
+        ACTIVATIONS[networks["activation"]],
+        n_hidden,
+        least,
+        n_classes,
+        networks["label_inputs"] and n_classes > 0,
+    )
+
+
+class VariationalQueriesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Codes, bounds, reconstructions; and the core's autoencoder that they ask."""
 
     # What the border of the visible units knows of the rows of the fit.
@@ -41,20 +57,6 @@ class VariationalQueriesMixin:
     def _log_prior(self, dtype):
         """Log probabilities of the classes of the fit, or None without classes."""
         raise NotImplementedError
-
-    def _model(self, kind, n_hidden, n_classes):
-        """The core's model, besides its params."""
-        least = None
-        if self.decoder == "gaussian":
-            least = namespace(kind.scale).log(kind.least / kind.scale)
-        return Model(
-            kind,
-            ACTIVATIONS[self.activation],
-            n_hidden,
-            least,
-            n_classes,
-            self.label_inputs and n_classes > 0,
-        )
 
     def _read_params(self):
         """Params from the fitted attributes, without copies."""
@@ -74,7 +76,9 @@ class VariationalQueriesMixin:
         cast = (tuple(xp.astype(x, dtype, copy=False) for x in g) for g in params)
         n_classes = 0 if log_prior is None else log_prior.shape[0]
         n_hidden = len(self.encoder_coefs_) - 1
-        model = self._model(self._visible_kind(), n_hidden, n_classes)
+        model = model_of(self._visible_kind(), n_hidden, n_classes, self._networks)
+        if model.least is not None:
+            model = model._replace(least=xp.astype(model.least, dtype, copy=False))
         return Autoencoder(model, Params(*cast), log_prior)
 
     def _of_rows(self, function, X, method):

@@ -44,9 +44,10 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
         Kind of the hidden units.
     decoder : {"bernoulli", "gaussian"}, default="bernoulli"
         Distribution of the features given the latent units: binary, for values in
-        [0, 1], where others count as 0 or 1; or normal, with a scale of each feature
-        that is learned. Rows are then standardised by the estimator itself, and what
-        goes in and comes out is in the user's units.
+        [0, 1], where others count as 0 or 1 in the likelihood; or normal, with a scale
+        of each feature that is learned. Rows are then standardised by the estimator
+        itself, and what goes in and comes out is in the user's units. Scores of the two
+        cannot be compared: one is a log-probability, the other a log-density.
     label_inputs : bool, default=False
         Whether the class goes into encoder and decoder too, beside the features and the
         latent units [6]_. What is asked of rows without a class is then computed for
@@ -57,7 +58,7 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
     kl_warmup : int, default=10
         Number of first epochs in which the weight of the divergence grows in even
         steps to `kl_weight`. Without them latent units may die before the decoder has
-        learnt to use them.
+        learnt to use them. Each call of :meth:`partial_fit` is an epoch.
     n_importance_samples : int, default=1
         Number of draws of the latent units for each row and update. With more than one
         the objective is the importance-weighted bound [3]_: tighter, and slower by
@@ -85,7 +86,8 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
     early_stopping : bool, default=False
         Whether to hold rows out of the fit, to follow their bound from epoch to epoch,
         to stop where it no longer rises, and to keep the parameters of the epoch where
-        it was best.
+        it was best, of those after `kl_warmup`. If `kl_weight` is not 1, the divergence
+        counts by it there, too.
     validation_fraction : float, default=0.1
         Share of the rows that is held out, for `early_stopping`.
     n_iter_no_change : int, default=10
@@ -247,7 +249,8 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
             Classes of the rows. Rows that have none hold `unlabeled`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows. A row of weight 2 counts as the row twice: exactly
-            where all rows are in one batch, and else but for chance.
+            where all rows are in one batch and `sample_inputs` is not set, and else but
+            for chance.
 
         Returns
         -------
@@ -321,7 +324,8 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
             np.arange(X.shape[0]) if labelled is None else np.flatnonzero(labelled)
         )
         rows[numbers, np.searchsorted(labels.classes, y)] = 1.0
-        mass = mass + weights @ rows
+        if not call.going_on or call.carried() is None:  # else they are counted
+            mass = mass + weights @ rows
         attributes = {"classes_": labels.classes, "_class_mass": mass}
         return Classes(rows, _log_shares(mass), attributes)
 

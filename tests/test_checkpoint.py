@@ -230,6 +230,11 @@ FITS = {
         digits()[0],
         labels(),
     ),
+    "vae, classes, warm": (
+        vae_of(ConditionalVAE, warm_start=True),
+        digits()[0],
+        labels(),
+    ),
     "network, lbfgs": (
         network_of(DBNRegressor, rbm=layers_of(), solver="lbfgs", tol=0.1),
         digits()[0],

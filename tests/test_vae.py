@@ -234,6 +234,47 @@ def test_what_diverges_says_what_to_lower():
         VAE(3, hidden_layer_sizes=(3, 0)).fit(X)
 
 
+def test_queries_are_of_what_was_fitted():
+    X, y = digits()
+    vae = VAE(3, **SMALL).fit(X)
+    expected = vae.transform(X)
+    vae.set_params(activation="tanh", n_components=7, hidden_layer_sizes=(3,))
+    assert_array_equal(vae.transform(X), expected)
+    with pytest.raises(ValueError, match=r"fitted with .*'relu'.* now are .*'tanh'"):
+        vae.partial_fit(X)
+    model = conditional(n_iter=1).fit(X, y)
+    with pytest.raises(ValueError, match="'label_inputs': False"):
+        model.set_params(label_inputs=True).partial_fit(X, y)
+    with pytest.raises(ValueError, match="The visible units are Gaussian by the para"):
+        vae.set_params(decoder="gaussian").score(X)
+    with pytest.raises(ValueError, match="sample_inputs=True takes rows for probabil"):
+        VAE(3, decoder="gaussian", sample_inputs=True).fit(X)
+
+
+@pytest.mark.parametrize("kind", [VAE, ConditionalVAE])
+def test_small_deviations_are_not_lost_beside_large_means(kind):
+    X, y = digits()
+    model = kind(2, **SMALL).fit(X.astype(np.float32), y)
+    if kind is ConditionalVAE:
+        model = kind(2, label_inputs=True, **SMALL).fit(X.astype(np.float32), y)
+    model.encoder_intercepts_[-1][...] = [30, 30, -7, -7]
+    model.encoder_coefs_[-1] *= 1e-4
+    _, std = model.transform(X.astype(np.float32), return_std=True)
+    assert_allclose(std, np.exp(-7), rtol=0.1)
+
+
+def test_the_best_epoch_is_of_the_objective_that_was_asked_for():
+    """Not of those before, in which the divergence counts less."""
+    X, _ = digits()
+    params = {**SMALL, "kl_warmup": 20, "n_iter": 60, "learning_rate": 0.01}
+    params["n_iter_no_change"] = 3
+    vae = VAE(5, early_stopping=True, kl_weight=3.0, **params).fit(X)
+    assert vae.n_iter_ > 20
+    whole = VAE(5, kl_weight=3.0, **params).fit(X)
+    size, of_whole = (np.mean(v.transform(X) ** 2) for v in (vae, whole))
+    assert_allclose(size, of_whole, rtol=0.5)
+
+
 def conditional(**params):
     params = {
         "hidden_layer_sizes": (50,),
@@ -320,6 +361,18 @@ def test_classes_of_parts_have_to_be_named():
         model.partial_fit(X, y + 1)
     with pytest.raises(ValueError, match="takes one class for each row"):
         conditional().fit(X, np.eye(10)[y])
+
+
+def test_rows_with_a_class_are_not_all_held_out():
+    X, y = digits()
+    for seed in range(5):
+        some = np.where(np.arange(300) < 2, y, -1)
+        model = conditional(unlabeled=-1, early_stopping=True, n_iter=1)
+        model.set_params(random_state=seed, validation_fraction=0.4)
+        with pytest.raises(ValueError, match="holds out all of the 1 rows"):
+            model.fit(X, np.where(np.arange(300) < 1, y, -1))
+        model.fit(X, some)
+        assert model.classes_.tolist() == [0, 1]
 
 
 def test_early_stopping_with_classes():

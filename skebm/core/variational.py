@@ -119,8 +119,16 @@ def in_scale(model, parts, a, x):
     """
     if model.least is None:
         return a, model.visible.clip(x, 0.0), 1.0
-    inverse = namespace(a).exp(-log_scale_of(model, parts))
+    inverse = inverse_scale(model, parts)
     return a * inverse, x * inverse, inverse
+
+
+def inverse_scale(model, parts):
+    """1 / scale of the visible units."""
+    if model.least is None:
+        return 1.0
+    log_scale = log_scale_of(model, parts)
+    return namespace(log_scale).exp(-log_scale)
 
 
 def log_density(model, parts, a, x):
@@ -265,5 +273,5 @@ def drawn_rows(model, params, z, y, draws):
 
 def drawn_visible(model, parts, a, draws):
     """Visible units drawn given their total inputs."""
-    a, _, inverse = in_scale(model, parts, a, a)
-    return model.visible.sample(model.visible.mean(a), draws) / inverse
+    inverse = inverse_scale(model, parts)
+    return model.visible.sample(model.visible.mean(a * inverse), draws) / inverse

@@ -23,7 +23,7 @@ def shared_noise(k, n_latent, array, draws):
     return namespace(array).astype(draws.normal((k, n_latent)), array.dtype)
 
 
-def evidence_bound(model, params, x, y, noise):
+def evidence_bound(model, params, x, y, noise, kl_weight=1.0):
     """E_q log p(x | z) - KL(q | p), (n_rows,), by noise (k, n_latent) for all rows."""
     parts = parts_of(model, params)
     posterior, _ = recognised(model, parts, x, y)
@@ -33,7 +33,7 @@ def evidence_bound(model, params, x, y, noise):
         a, _ = generated(model, parts, z, y)
         total = total + log_density(model, parts, a, x)
     kl = divergence(posterior, prior_means(parts, y))
-    return total / noise.shape[0] - kl
+    return total / noise.shape[0] - kl_weight * kl
 
 
 def importance_bound(model, params, x, y, noise):

@@ -43,15 +43,18 @@ class Autoencoder(NamedTuple):
     def posterior(self, x, noise):
         """Means and variances of latent units given rows, (n_rows, n_latent) each."""
         parts, xp = parts_of(self.model, self.params), namespace(x)
+        shares = self._shares(x, noise)
 
-        def given(y):
+        def mean_given(y):
+            return recognised(self.model, parts, x, y)[0].mean
+
+        mean = self._averaged(mean_given, x, shares)
+
+        def variance_given(y):
             found, _ = recognised(self.model, parts, x, y)
-            square = xp.exp(2.0 * found.log_std) + found.mean**2
-            return xp.stack([found.mean, square])
+            return xp.exp(2.0 * found.log_std) + (found.mean - mean) ** 2
 
-        found = self._averaged(given, x, lambda: self.joint_bounds(x, noise))
-        mean, square = found[0, ...], found[1, ...]
-        return mean, square - mean**2
+        return mean, self._averaged(variance_given, x, shares)
 
     def reconstructed(self, x, noise):
         """Means of the visible units given the latent units' means given rows."""
@@ -61,35 +64,38 @@ class Autoencoder(NamedTuple):
             found, _ = recognised(self.model, parts, x, y)
             return visible_means(self.model, self.params, found.mean, y)
 
-        return self._averaged(given, x, lambda: self.joint_bounds(x, noise))
+        return self._averaged(given, x, self._shares(x, noise))
 
     def decoded(self, z):
         """Means of the visible units given latent units."""
 
-        def joint():
-            off = z[:, None, :] - parts_of(self.model, self.params).class_means
-            return self.log_prior - 0.5 * namespace(z).sum(off * off, axis=-1)
-
         def given(y):
             return visible_means(self.model, self.params, z, y)
 
-        return self._averaged(given, z, joint)
+        shares = None
+        if self.model.sees_classes:
+            off = z[:, None, :] - parts_of(self.model, self.params).class_means
+            shares = softmax(
+                self.log_prior - 0.5 * namespace(z).sum(off * off, axis=-1)
+            )
+        return self._averaged(given, z, shares)
 
     def _none(self, x):
         """Classes of rows that have none."""
         return zeros((x.shape[0], self.model.n_classes), x)
 
-    def _averaged(self, given, x, joint):
-        """What is `given` classes, averaged where it depends on them.
+    def _shares(self, x, noise):
+        """Probabilities of the classes of rows, where it takes these; else None."""
+        return softmax(self.joint_bounds(x, noise)) if self.model.sees_classes else None
 
-        `joint` gives what is proportional to the log probabilities of the classes.
-        """
-        if not self.model.sees_classes:
+    def _averaged(self, given, x, shares):
+        """What is `given` classes, averaged by `shares` where it depends on them."""
+        if shares is None:
             return given(self._none(x))
-        xp, p, total = namespace(x), softmax(joint()), 0.0
+        xp, total = namespace(x), 0.0
         for index, row in enumerate(one_hot(self.model, x)):
             y = xp.repeat(row[None, :], x.shape[0], axis=0)
-            total = total + p[:, index : index + 1] * given(y)
+            total = total + shares[:, index : index + 1] * given(y)
         return total
 
 

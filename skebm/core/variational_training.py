@@ -50,8 +50,9 @@ def initial_params(model, data_mean, hidden_sizes, n_latent, draws):
 def equal_rows(x, draws):
     """Numbers of rows, (n_rows,): the same for equal ones, whatever their order."""
     xp = namespace(x)
-    sizes = xp.astype(1.0 + draws.uniform((x.shape[1],)), x.dtype)
-    order = xp.argsort(x @ sizes)
+    # In double precision, or the sums of different rows might be the same.
+    sizes = xp.astype(1.0 + draws.uniform((x.shape[1],)), xp.float64)
+    order = xp.argsort(xp.astype(x, xp.float64) @ sizes)
     sorted_rows = xp.take(x, order, axis=0)
     is_other = xp.any(sorted_rows[1:, :] != sorted_rows[:-1, :], axis=1)
     first = xp.zeros_like(order[:1])
