@@ -16,8 +16,8 @@ from .core.variational_bounds import evidence_bound, importance_bound, shared_no
 from .core.variational_queries import Autoencoder
 
 # Rows that are measured after each epoch, with a class if there are classes; and the
-# variance of a latent
-# unit's mean over rows from which on it is active [Burda et al. 2016].
+# variance over rows of a latent unit's mean from which on the unit is active [Burda et
+# al. 2016].
 MEASURED_ROWS, ACTIVE = 500, 0.01
 
 # Share of the epochs of a fit before rows without a class count. From the beginning on

@@ -324,8 +324,14 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
             np.arange(X.shape[0]) if labelled is None else np.flatnonzero(labelled)
         )
         rows[numbers, np.searchsorted(labels.classes, y)] = 1.0
-        if not call.going_on or call.carried() is None:  # else they are counted
-            mass = mass + weights @ rows
+        counted = weights @ rows
+        if not counted.any():
+            raise ValueError(
+                "All rows that have a class have the weight zero: give some of them a "
+                "positive one."
+            )
+        if not call.going_on or call.carried() is None:  # else they are in it already
+            mass = mass + counted
         attributes = {"classes_": labels.classes, "_class_mass": mass}
         return Classes(rows, _log_shares(mass), attributes)
 

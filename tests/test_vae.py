@@ -359,6 +359,10 @@ def test_classes_of_parts_have_to_be_named():
     assert_allclose(np.exp(model.class_log_prior_), expected / expected.sum())
     with pytest.raises(ValueError, match="not among the classes"):
         model.partial_fit(X, y + 1)
+    with pytest.raises(ValueError, match="All rows that have a class have the weight"):
+        conditional(unlabeled=-1).fit(
+            X, np.where(np.arange(300) < 9, y, -1), np.arange(300) >= 9
+        )
     with pytest.raises(ValueError, match="takes one class for each row"):
         conditional().fit(X, np.eye(10)[y])
 
