@@ -171,8 +171,9 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
     >>> from skebm import ConditionalVAE
     >>> X, y = load_digits(return_X_y=True)
     >>> X = X / 16
-    >>> model = ConditionalVAE(5, hidden_layer_sizes=(50,), n_iter=20, random_state=0)
-    >>> model = model.fit(X[:1400], y[:1400])
+    >>> model = ConditionalVAE(
+    ...     8, hidden_layer_sizes=(50,), label_inputs=True, n_iter=30, random_state=0
+    ... ).fit(X[:1400], y[:1400])
     >>> sevens, _ = model.sample(3, y=7, random_state=0)
     >>> sevens.shape
     (3, 64)
