@@ -580,7 +580,7 @@ def test_rows_are_never_all_made_dense(monkeypatch):
         most.append(found.shape[0])
         return found
 
-    X = sparse.random_array((2000, 8), density=0.2, rng=np.random.default_rng(0))
+    X = sparse.random(2000, 8, density=0.2, format="csr", random_state=0)
     X.data[:] = 1.0
     for module in (rows, fine_tuning):
         monkeypatch.setattr(module, "take_rows", spied)
