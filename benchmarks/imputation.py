@@ -4,13 +4,13 @@
 
 Names are those of DATA; without any, all of them. Of each table some columns of numbers
 are binned into categories, columns of two numbers become categories too, and a share of
-all entries is taken away at random. Each
-imputer fills them: the error is the root mean square of the numbers, each column in
-units of its standard deviation, and the accuracy that of the categories. scikit-learn's
-imputers get numbers standardised and categories one-hot, of which the largest column
-counts; or, "in order", the numbers of the bins, which say more than the categories do.
-The one of skebm gets the data frame. There is a line for each, with means over the
-seeds, which choose the gaps, and their standard errors.
+all entries is taken away at random. Each imputer fills them: the error is the root mean
+square of the numbers, each column in units of its standard deviation, and the accuracy
+that of the categories. scikit-learn's imputers get numbers standardised and categories
+one-hot, of which the largest column counts; or, "in order", the numbers of the bins,
+which say more than the categories do. The one of skebm gets the data frame. There is a
+line for each, with means over the seeds, which choose the gaps, and their standard
+errors.
 """
 
 import sys

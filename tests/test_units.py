@@ -211,3 +211,9 @@ def test_border_of_tied_units():
     assert pairs.check(rows, "X") is None
     assert pairs.check(3.0 * rows, "X") is None
     assert "but these ranges from 0 to 1.5" in pairs.check(5.0 * rows, "these")
+
+
+def test_what_is_held_of_tied_copies_is_in_all_of_them():
+    kind, rows = Tied(Bernoulli(), 3), np.array([[1.0, np.nan], [np.nan, 0.5]])
+    states = np.full((2, 2), 2.0)
+    assert_array_equal(kind.held(rows)(states), [[3.0, 2.0], [2.0, 1.5]])

@@ -316,3 +316,31 @@ def test_rows_are_drawn_from_the_density_of_the_decoder(name, rng):
         variance = np.exp(2 * np.maximum(parts.log_scale, model.least))
     assert (np.abs(found.mean(axis=0) - mean) < 5 * np.sqrt(variance / n)).all()
     assert_allclose(found.var(axis=0), variance, rtol=5 * math.sqrt(2 / n))
+
+
+def test_values_out_of_range_count_as_the_ends_of_it(rng):
+    """Or the likelihood of binary units would have no bound."""
+    model = MODELS["bits"]
+    params, _, _, _ = machine(model, rng)
+    parts, a = vae.parts_of(model, params), rng.normal(size=(3, N_VISIBLE))
+    x = rng.uniform(-3.0, 4.0, size=a.shape)
+    found = vae.log_density(model, parts, a, x)
+    assert_allclose(found, vae.log_density(model, parts, a, x.clip(0.0, 1.0)))
+    assert (found <= 0.0).all()
+
+
+def test_the_posterior_of_a_row_of_any_class_has_the_moments_of_the_mixture(rng):
+    model = MODELS["classes seen"]
+    params, x, _, _ = machine(model, rng)
+    noise, log_prior = rng.normal(size=(50, N_LATENT)), np.log([0.5, 0.2, 0.3])
+    fitted = queries.Autoencoder(model, params, log_prior)
+    joint = fitted.joint_bounds(x, noise)
+    p = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    parts, first, second = vae.parts_of(model, params), 0.0, 0.0
+    for index, row in enumerate(np.eye(3)):
+        q, _ = vae.recognised(model, parts, x, np.tile(row, (6, 1)))
+        first = first + p[:, [index]] * q.mean
+        second = second + p[:, [index]] * (q.mean**2 + np.exp(2 * q.log_std))
+    mean, variance = fitted.posterior(x, noise)
+    assert_allclose(mean, first)
+    assert_allclose(variance, second - first**2)
