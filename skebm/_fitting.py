@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from ._callbacks import CallbackSupportMixin
 from ._checkpoint import Checkpoint, without_callbacks
 from ._columns import is_frame
+from ._plain import PlainStateMixin
 from ._resuming import Call, Unfinished, fingerprint, is_double
 from ._validation import record_features, rows_of_user
 from ._warnings import warn
@@ -375,7 +376,7 @@ class Fit:
             )
 
 
-class Trainable(CallbackSupportMixin, BaseEstimator):
+class Trainable(PlainStateMixin, CallbackSupportMixin, BaseEstimator):
     """An estimator whose fit can be a part of another, and go on from a checkpoint."""
 
     # The attribute that has the namespace and device of the model.
