@@ -39,7 +39,7 @@ KNOWN = {
 KINDS = (BaseEstimator, np.generic)
 
 
-class _Writing(pickle.Pickler):
+class Writing(pickle.Pickler):
     """Writes an estimator, with tensors of PyTorch as arrays and their devices."""
 
     def persistent_id(self, value):
@@ -49,7 +49,7 @@ class _Writing(pickle.Pickler):
         return None
 
 
-class _Reading(pickle.Unpickler):
+class Reading(pickle.Unpickler):
     """Reads estimators of skebm and scikit-learn, plain containers and arrays.
 
     Any other class or function that a file names is an error, before it is called, but
@@ -85,14 +85,14 @@ class _Reading(pickle.Unpickler):
 def dumps(estimator):
     """The estimator as bytes."""
     file = io.BytesIO()
-    _Writing(file, protocol=pickle.HIGHEST_PROTOCOL).dump(estimator)
+    Writing(file, protocol=pickle.HIGHEST_PROTOCOL).dump(estimator)
     return file.getvalue()
 
 
 def loads(payload, path, trusted):
     """The estimator in these bytes, of the file `path`."""
     try:
-        return _Reading(io.BytesIO(payload), trusted).load()
+        return Reading(io.BytesIO(payload), trusted).load()
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"The checkpoint {str(path)!r} holds {error}, which is no estimator of "
