@@ -15,6 +15,7 @@ from ._drawing import (
     one_axes,
     opened,
     require_matplotlib,
+    room_for,
     several_axes,
     tiles_size,
 )
@@ -30,8 +31,9 @@ from ._fitted import (
 # Units that are drawn where the user does not say how many.
 N_TILES, N_PANELS = 64, 6
 
-# Inches of a panel of bars: its width, and the height of a bar and of the rest.
-PANEL_WIDTH, BAR_HEIGHT, PANEL_REST = 3.0, 0.24, 0.8
+# Inches of bars, of their width and of the height of each and of the rest of a panel;
+# and the numbers that are written below them, at most.
+BARS_WIDTH, BAR_HEIGHT, PANEL_REST, N_TICKS = 2.2, 0.24, 0.8, 4
 
 
 class ComponentsDisplay:
@@ -223,7 +225,7 @@ class ComponentsDisplay:
         names = self.feature_names
         names = [f"x{i}" for i in range(n_all)] if names is None else list(names)
         titles = self.unit_names or [f"unit {unit}" for unit in range(n_units)]
-        panel = PANEL_WIDTH, PANEL_REST + BAR_HEIGHT * n_bars
+        panel = BARS_WIDTH + room_for(names), PANEL_REST + BAR_HEIGHT * n_bars
         self.axes_ = several_axes(ax, n_units, n_columns, panel)
         self.figure_, self.bars_ = self.axes_[0].figure, []
         limit = float(np.abs(self.components).max()) or 1.0
@@ -240,6 +242,7 @@ class ComponentsDisplay:
             opened(panel)
             panel.grid(visible=False, axis="y")
             panel.set_xlabel("weight")
+            panel.locator_params(axis="x", nbins=N_TICKS)
             panel.axvline(0.0, color="0.5", linewidth=0.8)
             self.bars_.append(bars)
 

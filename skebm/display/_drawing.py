@@ -14,9 +14,12 @@ GREY = "#808080"
 GAP, TILE_INCHES = 0.08, 0.6
 
 # Inches: of the widest figure that is drawn by itself, and of the least side of one;
-# around it, and for labels beside it, above it, and for a scale.
+# around it, for labels above it, and for a scale.
 WIDEST, LEAST_SIDE = 9.0, 1.0
-EDGE, LABEL, HEADING, SCALE = 0.15, 0.9, 0.5, 0.9
+EDGE, HEADING, SCALE = 0.15, 0.5, 0.9
+
+# Inches of a letter, and of what stands around a label.
+LETTER, AROUND = 0.085, 0.15
 
 
 def require_matplotlib(display):
@@ -190,14 +193,24 @@ def frame_tiles(ax, n_tiles, image_shape, n_columns):
 
 def mark_gaps(ax, rows, image_shape, n_columns):
     """Colour where rows are 1, over the tiles that are drawn there."""
+    hidden = tiled(rows, image_shape, n_columns)
+    return cover(ax, (hidden if hidden.ndim == 2 else hidden[..., 0]) == 1.0)
+
+
+def cover(ax, hidden):
+    """Colour the places of an image that are hidden, (height, width) of bool."""
     from matplotlib.colors import to_rgb
 
-    hidden = tiled(rows, image_shape, n_columns)
-    if hidden.ndim == 3:
-        hidden = hidden[..., 0]
     overlay = np.empty((*hidden.shape, 4))
-    overlay[..., :3], overlay[..., 3] = to_rgb(ORANGE), hidden == 1.0
-    return ax.imshow(overlay, interpolation="nearest")
+    overlay[..., :3], overlay[..., 3] = to_rgb(ORANGE), hidden
+    return ax.imshow(overlay, interpolation="nearest", aspect=ax.get_aspect())
+
+
+def room_for(labels):
+    """Inches that the longest of the labels takes."""
+    if labels is None:
+        return 0.0
+    return AROUND + LETTER * max((len(str(label)) for label in labels), default=0)
 
 
 def bare(ax):

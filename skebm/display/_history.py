@@ -187,6 +187,8 @@ class HistoryDisplay:
                     self.kept_ += [mark(panel, n, colour) for n in kept.get(run, [])]
             panel.set(title=WORDS.get(name, name.replace("_", " ")), xlabel="epoch")
             panel.title.set_fontsize("medium")
+            panel.locator_params(axis="x", integer=True)
+            panel.ticklabel_format(axis="y", useOffset=False)
             opened(panel)
         self._explain(runs)
         return self

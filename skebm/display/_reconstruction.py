@@ -3,13 +3,14 @@
 import numpy as np
 
 from ._drawing import (
-    LABEL,
     check_image_shape,
+    cover,
     draw_tiles,
     label_lines,
     mark_gaps,
     one_axes,
     require_matplotlib,
+    room_for,
     several_axes,
     tiles_size,
     value_range,
@@ -51,9 +52,9 @@ class ReconstructionDisplay:
         Where the tables are, if there are any.
     im_ : matplotlib AxesImage or list of these
         The tiles as one image; or the tables.
-    gaps_ : matplotlib AxesImage or list of PatchCollection
-        What was missing: as pixels of a colour of their own; or as frames in the table
-        of the filled rows. None where nothing was.
+    gaps_ : matplotlib AxesImage or list of matplotlib artists
+        What was missing, in a colour of its own; of tables, those of the observed rows,
+        and frames in the filled ones. None where nothing was.
     labels_ : list of str
         What each line of tiles is, or each table.
     figure_ : matplotlib Figure
@@ -182,7 +183,7 @@ class ReconstructionDisplay:
             Where to draw: one Axes for images; for tables as many as there are, or one
             whose place is divided. None makes a figure.
         cmap : str or matplotlib Colormap, default=None
-            Colours of the values. None is "gray" for images and "cividis" for tables.
+            Colours of the values. None is "gray" for images and "Blues" for tables.
 
         Returns
         -------
@@ -195,7 +196,7 @@ class ReconstructionDisplay:
         n_features = np.shape(self.X_filled)[1]
         shape = check_image_shape(self.image_shape, n_features)
         if shape is None:
-            self._draw_tables(ax, lines, cmap or "cividis")
+            self._draw_tables(ax, lines, cmap or "Blues")
         else:
             self._draw_tiles(ax, lines, shape, cmap or "gray")
         return self
@@ -222,7 +223,7 @@ class ReconstructionDisplay:
     def _draw_tiles(self, ax, lines, shape, cmap):
         seen = self._seen()
         n_rows, n_features = seen.shape
-        ax = one_axes(ax, tiles_size(len(lines), n_rows, shape, LABEL))
+        ax = one_axes(ax, tiles_size(len(lines), n_rows, shape, room_for(self.labels_)))
         tiles = np.concatenate(list(lines.values())).astype(np.float64)
         self.im_ = draw_tiles(ax, tiles, shape, n_rows, cmap, value_range(tiles))
         if "observed" in lines:
@@ -237,7 +238,7 @@ class ReconstructionDisplay:
         seen, names = self._seen(), self.feature_names
         n_rows, n_features = seen.shape
         names = [f"x{i}" for i in range(n_features)] if names is None else names
-        self.axes_ = several_axes(ax, len(lines), 1, table_size(n_rows, n_features))
+        self.axes_ = several_axes(ax, len(lines), 1, table_size(n_rows, names))
         self.figure_, self.im_ = self.axes_[0].figure, []
         everything = np.concatenate([x.astype(object) for x in lines.values()])
         for place, (label, rows) in zip(self.axes_, lines.items(), strict=True):
@@ -247,7 +248,8 @@ class ReconstructionDisplay:
             if place is not self.axes_[-1]:
                 place.set_xticks([])
         if not seen.all():
-            self.gaps_ = [frame_cells(self.axes_[-1], ~seen)]
+            observed = self.axes_[self.labels_.index("observed")]
+            self.gaps_ = [cover(observed, ~seen), frame_cells(self.axes_[-1], ~seen)]
 
 
 def missing_in(rows):

@@ -8,7 +8,6 @@ import numpy as np
 from .._validation import draw_seed
 from ._drawing import (
     HEADING,
-    LABEL,
     check_image_shape,
     columns_for,
     draw_tiles,
@@ -17,6 +16,7 @@ from ._drawing import (
     mark_gaps,
     one_axes,
     require_matplotlib,
+    room_for,
     tiles_size,
     value_range,
 )
@@ -201,7 +201,7 @@ class SamplesDisplay:
             Tiles in a line. None makes about a square. Lines of samples stay as they
             are.
         cmap : str or matplotlib Colormap, default=None
-            Colours of the values. None is "gray" for images and "cividis" for tables.
+            Colours of the values. None is "gray" for images and "Blues" for tables.
         row_labels : list of str, default=None
             A label for each line of tiles, or of the table.
 
@@ -215,7 +215,7 @@ class SamplesDisplay:
         shape = check_image_shape(self.image_shape, samples.shape[-1])
         self.gaps_ = None
         if shape is None:
-            self._draw_table(ax, samples, cmap or "cividis", row_labels)
+            self._draw_table(ax, samples, cmap or "Blues", row_labels)
         else:
             samples = samples.astype(np.float64)
             self._draw_tiles(ax, samples, shape, n_columns, cmap or "gray", row_labels)
@@ -236,7 +236,7 @@ class SamplesDisplay:
             rows = samples.reshape(n_lines * n_columns, -1)
         n_columns = min(n_columns or columns_for(len(rows)), len(rows))
         n_lines = -(-len(rows) // n_columns)
-        left = 0.0 if row_labels is None else LABEL
+        left = room_for(row_labels)
         top = 0.0 if headings is None else HEADING
         ax = one_axes(ax, tiles_size(n_lines, n_columns, shape, left, top=top))
         limits = value_range(rows)
@@ -259,15 +259,14 @@ class SamplesDisplay:
         rows, labels, framed = samples, row_labels, None
         if samples.ndim == 3:
             n_lines, n_per_line, n_features = samples.shape
+            own = [""] * n_per_line
             if self.n_gibbs_steps is not None:
                 own = [f"{steps} steps" for steps in self.n_gibbs_steps]
-            else:
-                own = [""] * n_per_line
-            labels = [
-                f"{row_labels[line] if row_labels else line}  {name}".strip()
-                for line in range(n_lines)
-                for name in own
-            ]
+            if row_labels is None and n_lines > 1:
+                kind = "given" if self.n_gibbs_steps is None else "chain"
+                row_labels = [f"{kind} {line}" for line in range(n_lines)]
+            lines = [""] * n_lines if row_labels is None else row_labels
+            labels = [f"{line} {name}".strip() for line in lines for name in own]
             rows = samples.reshape(-1, n_features)
             if self.given is not None:
                 known = np.repeat(np.asarray(self.given, dtype=object), n_per_line, 0)
@@ -276,7 +275,7 @@ class SamplesDisplay:
                 )
         names = self.feature_names
         names = [f"x{i}" for i in range(rows.shape[1])] if names is None else names
-        self.ax_ = one_axes(ax, table_size(*rows.shape))
+        self.ax_ = one_axes(ax, table_size(len(rows), names, labels))
         self.im_ = draw_table(self.ax_, rows, names, labels, cmap)
         if framed is not None:
             self.gaps_ = frame_cells(self.ax_, framed)

@@ -2,25 +2,28 @@
 
 import numpy as np
 
-from ._drawing import ORANGE, bare
+from ._drawing import AROUND, HEADING, LEAST_SIDE, ORANGE, bare, room_for
 
 # Cells that values are written in, and columns that are named, at most.
 MOST_WRITTEN, MOST_NAMED = 12, 40
 
-# Inches of a cell with a value in it, without one, and of the rest of a figure.
-WRITTEN, PLAIN, REST = (0.75, 0.3), (0.16, 0.16), (1.2, 0.9)
+# Inches of a cell with a value in it, without one, and the most of a figure.
+WRITTEN, PLAIN, MOST = (0.75, 0.3), (0.2, 0.2), 10.0
+
+# Height of a name that is turned, as a share of its length.
+TURNED = 0.7
 
 # Largest share of white that black letters are not legible on.
 DARK = 0.5
 
 
-def table_size(n_rows, n_columns):
+def table_size(n_rows, names, labels=None):
     """Inches for a figure of a table."""
-    written = n_columns <= MOST_WRITTEN
-    width, height = WRITTEN if written else PLAIN
+    width, height = WRITTEN if len(names) <= MOST_WRITTEN else PLAIN
+    below = TURNED * room_for(names) if len(names) <= MOST_NAMED else AROUND
     return (
-        min(max(n_columns * width + REST[0], 3.0), 10.0),
-        min(max(n_rows * height + REST[1], 1.6), 10.0),
+        min(max(len(names) * width, LEAST_SIDE) + room_for(labels) + below, MOST),
+        min(max(n_rows * height, LEAST_SIDE / 2) + below + HEADING, MOST),
     )
 
 
@@ -63,7 +66,7 @@ def written(value):
     return str(value)[:10]
 
 
-def draw_table(ax, rows, names, labels=None, cmap="cividis", shares=None):
+def draw_table(ax, rows, names, labels=None, cmap="Blues", shares=None):
     """Rows as coloured cells, (n_rows, n_features); the image."""
     import matplotlib
 
@@ -74,7 +77,9 @@ def draw_table(ax, rows, names, labels=None, cmap="cividis", shares=None):
     bare(ax)
     n_rows, n_columns = shares.shape
     if n_columns <= MOST_NAMED:
-        ax.set_xticks(np.arange(n_columns), names, rotation=45, ha="right")
+        ax.set_xticks(
+            np.arange(n_columns), names, rotation=45, ha="right", rotation_mode="anchor"
+        )
         ax.tick_params(axis="x", length=0)
     if labels is not None:
         ax.set_yticks(np.arange(n_rows), labels)
