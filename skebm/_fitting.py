@@ -13,6 +13,7 @@ from contextlib import suppress
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 
+from ._about import AboutMixin
 from ._callbacks import CallbackSupportMixin
 from ._checkpoint import Checkpoint, without_callbacks
 from ._columns import is_frame
@@ -375,7 +376,7 @@ class Fit:
             )
 
 
-class Trainable(CallbackSupportMixin, BaseEstimator):
+class Trainable(AboutMixin, CallbackSupportMixin, BaseEstimator):
     """An estimator whose fit can be a part of another, and go on from a checkpoint."""
 
     # The attribute that has the namespace and device of the model.

@@ -54,6 +54,7 @@ FLOORS = {
     "core.ratings": 5,
     "core.rating_training": 7,
     "_warnings": 0,
+    "_about": 1,
     "_validation": 7,
     "_columns": 1,
     "_reader": 2,
