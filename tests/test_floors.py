@@ -98,6 +98,7 @@ FLOORS = {
     "display._drawing": 22,
     "display._fitted": 22,
     "display._tables": 23,
+    "display._queries": 23,
     "display._components": 24,
     "display._samples": 24,
     "display._reconstruction": 24,

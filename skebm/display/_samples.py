@@ -1,11 +1,7 @@
 """Rows that a model draws."""
 
-from itertools import pairwise
-from numbers import Integral
-
 import numpy as np
 
-from .._validation import draw_seed
 from ._drawing import (
     HEADING,
     check_image_shape,
@@ -20,7 +16,8 @@ from ._drawing import (
     tiles_size,
     value_range,
 )
-from ._fitted import as_array, column_names, machine_of, takes
+from ._fitted import column_names, machine_of, takes
+from ._queries import check_can_draw, drawn, given_rows, steps_of
 from ._tables import draw_table, frame_cells, table_size
 
 # Rows that are drawn where the user does not say how many: as tiles, as lines of a
@@ -128,8 +125,8 @@ class SamplesDisplay:
             Rows that the chains start from. None is the start of ``sample``.
         n_gibbs_steps : int or list of int, default=1000
             Gibbs steps for each row. A list draws each chain after these numbers of
-            steps; it is the same chain in all columns, but with `given`, where each
-            has chains that are annealed in so many steps.
+            steps: lines are chains, which go on from column to column. A list is
+            refused with `given`, and by estimators that need no chain.
         random_state : int, RandomState instance or None, default=None
             Seed of the random numbers: an int gives the same rows on every call.
         sample_params : dict, default=None
@@ -158,28 +155,20 @@ class SamplesDisplay:
         """
         machine = machine_of(estimator)
         check_image_shape(image_shape, machine.n_features_in_)
-        names = column_names(machine, feature_names)
-        steps = steps_of(n_gibbs_steps)
-        known = None if given is None else given_rows(machine, given, names)
+        names, steps = column_names(machine, feature_names), steps_of(n_gibbs_steps)
+        check_can_draw(machine, given, steps)
+        known = None if given is None else given_rows(given, names)
         if n_samples is None:
             n_samples = N_TILES if image_shape is not None else N_LINES
             if known is not None or len(steps) > 1:
                 n_samples = N_CHAINS if known is None else N_GIVEN
-        if known is not None and len(steps) > 1:
-            raise ValueError(
-                "Give either `given` or several n_gibbs_steps, as lines are either rows"
-                " that are given or chains."
-            )
         params = dict(sample_params or {})
-        options = {"init": init, "given": repeated(machine, known, n_samples)}
-        params.update({k: value for k, value in options.items() if value is not None})
+        if init is not None:
+            params["init"] = init
+        if known is not None:
+            params["given"] = np.repeat(known, n_samples, axis=0)
         if takes(machine.sample, "n_gibbs_steps"):
             params["n_gibbs_steps"] = steps[0]
-        elif len(steps) > 1:
-            raise ValueError(
-                f"{type(machine).__name__} draws rows without a Markov chain: there are"
-                " no Gibbs steps to draw them after."
-            )
         samples = drawn(machine, params, n_samples, known, steps, random_state)
         display = cls(
             samples,
@@ -279,61 +268,3 @@ class SamplesDisplay:
         self.im_ = draw_table(self.ax_, rows, names, labels, cmap)
         if framed is not None:
             self.gaps_ = frame_cells(self.ax_, framed)
-
-
-def steps_of(n_gibbs_steps):
-    """Numbers of Gibbs steps as a list."""
-    if isinstance(n_gibbs_steps, Integral):
-        return [n_gibbs_steps]
-    steps = list(n_gibbs_steps)
-    if not steps or any(later <= n for n, later in pairwise(steps)):
-        raise ValueError(f"n_gibbs_steps should rise from column to column: {steps}.")
-    return steps
-
-
-def given_rows(machine, given, names):
-    """What is given as rows, (n_lines, n_features), NaN or None where it is free."""
-    if not takes(machine.sample, "given"):
-        raise ValueError(
-            f"{type(machine).__name__} cannot draw features given others: its sample "
-            "has no `given`. Its impute, where there is one, fills what is missing."
-        )
-    if isinstance(given, dict):
-        unknown = sorted(set(given) - set(names.tolist()))
-        if unknown:
-            raise ValueError(f"given has {unknown}, which are no names of features.")
-        row = np.full((1, len(names)), None, dtype=object)
-        for name, value in given.items():
-            row[0, names.tolist().index(name)] = value
-        return as_array(row)
-    rows = np.atleast_2d(as_array(given))
-    if rows.shape[1] != len(names):
-        raise ValueError(
-            f"given has {rows.shape[1]} features, but the fit had {len(names)}: give "
-            "all of them, NaN where one is free."
-        )
-    return rows
-
-
-def repeated(machine, known, n_samples):
-    """Each row that is given so many times."""
-    return None if known is None else np.repeat(known, n_samples, axis=0)
-
-
-def drawn(machine, params, n_samples, known, steps, random_state):
-    """Rows, (n_samples, n_features), or lines of them."""
-    n_rows = n_samples if known is None else n_samples * len(known)
-    if len(steps) > 1:
-        random_state = draw_seed(random_state)
-
-    def rows(**changed):
-        found = machine.sample(
-            n_rows, random_state=random_state, **{**params, **changed}
-        )
-        return as_array(found[0] if isinstance(found, tuple) else found)
-
-    if len(steps) > 1:
-        # The numbers of a shorter chain are the first ones of a longer one.
-        return np.stack([rows(n_gibbs_steps=n) for n in steps], axis=1)
-    found = rows()
-    return found if known is None else found.reshape(len(known), n_samples, -1)
