@@ -11,6 +11,9 @@ from sklearn.base import BaseEstimator
 # The key by which a dictionary says that it stands for an object, of which type.
 TYPE = "skebm type"
 
+# Raised where older versions could not make sense of the state of an estimator.
+FORMAT = 1
+
 
 def is_private(kind):
     """Whether a type is one of those of ours that users do not see."""
@@ -65,11 +68,21 @@ def restored(plain):
 
 
 class PlainStateMixin:
-    """An estimator whose state, in copies and files, is plain."""
+    """An estimator whose state, in copies and files, is plain, and of this format."""
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {name: to_plain(value) for name, value in state.items()}
+        plain = {name: to_plain(value) for name, value in state.items()}
+        return {**plain, "_skebm_format": FORMAT}
 
     def __setstate__(self, state):
-        super().__setstate__({name: from_plain(x) for name, x in state.items()})
+        found = state.get("_skebm_format", FORMAT)
+        if found > FORMAT:
+            raise ValueError(
+                f"This {type(self).__name__} was written by a newer skebm, "
+                f"{state.get('_skebm_version', 'of unknown version')}, in format "
+                f"{found}, but this one reads formats up to {FORMAT}. Update skebm."
+            )
+        made = {name: from_plain(x) for name, x in state.items()}
+        made.pop("_skebm_format", None)
+        super().__setstate__(made)

@@ -14,13 +14,18 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
+from ._about import AboutMixin
 from ._plain import PlainStateMixin
 from ._validation import draw_seed, record_features
 from .mixed import MixedRBM
 
 
 class BoltzmannImputer(
-    PlainStateMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+    PlainStateMixin,
+    AboutMixin,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Fill missing values by their conditional mean in a Boltzmann machine.
 

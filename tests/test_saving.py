@@ -207,6 +207,15 @@ def test_a_checkpoint_of_another_version(tmp_path):
         write_checkpoint(path, rbm_of())
 
 
+def test_a_state_of_a_newer_format():
+    rbm = rbm_of().fit(digits()[0])
+    state = rbm.__getstate__()
+    state["_skebm_format"] += 1
+    state["_skebm_version"] = "9.9"
+    with pytest.raises(ValueError, match=r"newer skebm, 9\.9.*Update"):
+        BernoulliRBM().__setstate__(state)
+
+
 def test_tensors_in_a_checkpoint(tmp_path):
     torch = pytest.importorskip("torch")
     pytest.importorskip("scipy", "1.14")
