@@ -20,14 +20,18 @@ from ._labels import (
 )
 from ._network_epochs import Targets
 from ._networks import goes_in_batches
+from .core.backend import as_index, on_host, to_numpy
 from .core.network import Network, cross_entropy
+
+# Kinds of dtypes that other namespaces have too, as they do not have text.
+NUMBERS = "biuf"
 
 
 def accuracy(labels, network, params, X, values, weights):
     """Share of the rows with the right label, or labels, by a network."""
     outputs = network.output.mean(network_fields(params, X))
-    both = (labels.decode(x) for x in (values, outputs))
-    return float(accuracy_score(*both, sample_weight=weights))
+    both = (labels.decode(to_numpy(x)) for x in (values, outputs))
+    return float(accuracy_score(*both, sample_weight=to_numpy(weights)))
 
 
 class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
@@ -85,7 +89,7 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
             self,
             y,
             self.unlabeled,
-            self.classes_ if going_on else classes,
+            on_host(self.classes_) if going_on else classes,
             "To pretrain on rows without labels alone, fit a "
             f"{name.upper()}, and give it as {name}.",
         )
@@ -108,7 +112,14 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
 
     def _labels(self):
         check_is_fitted(self)
-        return Labels(self.classes_, self._several)
+        return Labels(on_host(self.classes_), self._several)
+
+    def _attributes(self, *args):
+        found = super()._attributes(*args)
+        classes = found["classes_"]
+        if classes.dtype.kind in NUMBERS:
+            found["classes_"] = as_index(classes, found["coefs_"][0])
+        return found
 
     def decision_function(self, X):
         """Compute the total inputs of the output units.
@@ -139,8 +150,9 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable class, or 1 for labels of a probability above 1/2.
         """
-        labels = self._labels()
-        return labels.decode(labels.output.mean(self._fields(X, "predict")))
+        labels, a = self._labels(), self._fields(X, "predict")
+        found = labels.decode(to_numpy(labels.output.mean(a)))
+        return as_index(found, a) if found.dtype.kind in NUMBERS else found
 
     def predict_proba(self, X):
         """Compute the probabilities of the classes.

@@ -6,13 +6,14 @@ from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import check_consistent_length
 
-from ._networks import BaseNetwork
+from ._networks import BaseNetwork, some_rows
 from ._resuming import Call
 from ._stacking import computed
 from ._validation import check_sum, refuse_no_target
 from .core import fine_tuning
+from .core.backend import like, on_host, to_numpy
 from .core.network import output_field, top_layer
-from .core.rows import Beside, Encoded, Subset, by_blocks
+from .core.rows import Beside, Encoded, by_blocks
 
 
 def fields(params, rows):
@@ -79,22 +80,24 @@ class BaseFineTunedNetwork(BaseNetwork):
         refuse_no_target(self, y)
         check_consistent_length(X, y)
         with config_context(array_api_dispatch=False):
-            y, labelled = self._check_y(y, call.going_on, call.classes)
+            y, labelled = self._check_y(on_host(y), call.going_on, call.classes)
         rows, own = X, weights
         if labelled is None:
             labelled = np.ones(X.shape[0], dtype=bool)
         else:
-            rows, own = Subset(X, np.flatnonzero(labelled)), weights[labelled]
-        targets = self._targets(y, own, call.going_on, call.method, call.classes)
+            rows, own = some_rows(X, [weights], np.flatnonzero(labelled))
+        targets = self._targets(
+            y, to_numpy(own), call.going_on, call.method, call.classes
+        )
         with np.errstate(over="ignore"):  # of which the check below tells
-            own = own * targets.row_weights.astype(weights.dtype)
-        if not own.any():
+            own = own * like(targets.row_weights, own)
+        if not np.any(to_numpy(own)):
             raise ValueError(
                 "All rows that have a label have the weight zero, from sample_weight "
                 "or class_weight: give some of them a positive one."
             )
         check_sum(own)
-        data = rows, targets.values.astype(weights.dtype), own
+        data = rows, like(targets.values, own), own
         return data, targets, (labelled, targets.values), labelled
 
     def _seen(self, part, counted):

@@ -16,6 +16,7 @@ from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ._warnings import warn
+from .core.backend import namespace
 from .core.network import Sigmoid, Softmax
 
 
@@ -63,7 +64,7 @@ class Labels(NamedTuple):
     def of_each(self, function, a):
         """`function` of the total inputs of all classes, from `a`, those of outputs."""
         if self._share_an_output:
-            return np.hstack([function(-a), function(a)])
+            return namespace(a).concat([function(-a), function(a)], axis=1)
         return function(a)
 
 

@@ -4,7 +4,6 @@ from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn import config_context
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -21,7 +20,7 @@ from ._stacking import HIDDEN_LAYER_SIZES, layer_sizes, refuse_checkpoints
 from ._validation import check_rows, refuse_early_stopping
 from ._warnings import warn
 from .core import fine_tuning, optimise
-from .core.backend import namespace
+from .core.backend import as_index, namespace, to_numpy
 from .core.machine import Params
 from .core.network import Dropout, layers_below
 from .core.rows import Encoded, Subset, by_blocks, float_dtype
@@ -30,6 +29,13 @@ from .core.rows import Encoded, Subset, by_blocks, float_dtype
 def widened(rows, beside):
     """Dense rows with what the network gets beside them."""
     return namespace(rows).concat([rows, beside(rows)], axis=1)
+
+
+def some_rows(X, others, numbers):
+    """Rows of X, by their numbers, and of what goes with them."""
+    index = as_index(numbers, others[-1])
+    taken = (namespace(x).take(x, index, axis=0) for x in others)
+    return Subset(X, index), *taken
 
 
 def goes_in_batches(estimator):
@@ -186,13 +192,9 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
         return self._origin.new(self, 0)._new_reader(X)
 
     def _rows(self, X, method, model, new=False, reader=None):
-        """Checked rows, as NumPy's arrays: labels are not of other namespaces.
-
-        Where there is no model yet, the one that is pretrained looks at the values.
-        """
+        """Checked rows. Where there is no model yet, its pretraining looks at them."""
         kind = None if model is None else model._visible_kind()
-        with config_context(array_api_dispatch=False):
-            return check_rows(self, X, method=method, kind=kind, new=new, reader=reader)
+        return check_rows(self, X, method=method, kind=kind, new=new, reader=reader)
 
     def _dropout(self, network):
         return Dropout(self.input_dropout, self.dropout)
@@ -215,7 +217,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
     def _resume(self, settings, method, offset):
         """Training's state from the fitted attributes. A new fit has new moments."""
         params = self._params(self.coefs_[0].dtype, offset)
-        moments = self._moments
+        moments = optimise.restored(self._moments)
         if method == "fit" or self._moments_of != self.solver or moments is None:
             moments = settings.optimiser.init(params)
         return fine_tuning.State(params, moments, self.n_iter_)
@@ -225,7 +227,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
         if not self.early_stopping:
             return data, None
         X, *others = data
-        rows = np.flatnonzero(others[-1])
+        rows = np.flatnonzero(to_numpy(others[-1]))
         if len(rows) < 2:
             raise ValueError(
                 "early_stopping holds rows out, but only one has a positive weight: "
@@ -243,9 +245,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
                 f"the score takes at least {targets.least_held_out}. Give more rows or "
                 f"raise validation_fraction (now {self.validation_fraction:g})."
             )
-        return tuple(
-            (Subset(X, rows), *(x[rows] for x in others)) for rows in (left, held_out)
-        )
+        return tuple(some_rows(X, others, rows) for rows in (left, held_out))
 
     def _warn_not_converged(self, stage, used_up, call):
         """Warn where training ended for no better reason than the number of epochs."""
@@ -287,7 +287,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
 
     def _fitted_hidden_sizes(self):
         """Numbers of units of the layers that `hidden_layer_sizes` is about."""
-        return [len(b) for b in self.intercepts_[:-1]]
+        return [b.shape[0] for b in self.intercepts_[:-1]]
 
     def _check_sizes(self):
         sizes = self._fitted_hidden_sizes()
@@ -304,7 +304,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
         """The run as fitted attributes, with the params of a state."""
         *biases, last = state.params.biases
         if targets.offset is not None:
-            last = last + targets.offset
+            last = last + as_index(targets.offset, last)
         return {
             **targets.attributes,
             "coefs_": list(state.params.weights),
@@ -315,17 +315,18 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
             "_kept_epoch": state.epoch if self.early_stopping else None,
             f"{self._origin.name}_": model,
             "_seed": seed,
-            "_moments": state.moments,
+            "_moments": optimise.saved(state.moments),
             "_moments_of": self.solver,
         }
 
     def _params(self, dtype, offset=None):
         """The network, the biases of its outputs without `offset`."""
         *biases, last = self.intercepts_
-        last = last if offset is None else last - offset
+        xp = namespace(last)
+        last = last if offset is None else last - as_index(offset, last)
         return Params(
             *(
-                tuple(x.astype(dtype, copy=False) for x in group)
+                tuple(xp.astype(x, dtype, copy=False) for x in group)
                 for group in (self.coefs_, [*biases, last])
             )
         )
@@ -368,7 +369,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
             The first of `coefs_`, transposed.
         """
         n_units = self._model()._visible_kind().n_units(self.n_features_in_)
-        return self.coefs_[0][:n_units].T
+        return self.coefs_[0][:n_units, ...].T
 
     @property
     def _n_features_out(self):
@@ -380,5 +381,6 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

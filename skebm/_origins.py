@@ -8,6 +8,7 @@ gives what the network gets `beside` them, if anything.
 import copy
 
 import numpy as np
+from scipy import sparse
 from sklearn import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods
@@ -225,10 +226,12 @@ def unfitted(estimator, name, usual, seed):
 def check_like(model, name, X_given, X):
     """Raise an error unless a fitted model is for rows like these."""
     fitted = getattr(model, model._reference_attribute)
-    if not isinstance(fitted, np.ndarray):
+    of_model = namespace(fitted)
+    of_rows = namespace(np.empty(0) if sparse.issparse(X) else X)
+    if of_model is not of_rows:
         raise ValueError(
-            f"{name} was fitted to arrays of {namespace(fitted).__name__}, but "
-            "fine-tuning computes with NumPy's: fit it to these."
+            f"{name} was fitted to arrays of {of_model.__name__}, but X is of "
+            f"{of_rows.__name__}: fit it to arrays of the same kind."
         )
     _check_feature_names(model, X_given, reset=False)
     if model.n_features_in_ != X.shape[1]:

@@ -153,6 +153,7 @@ def mean_score(values, sample_weight):
 
 def check_sum(weights):
     """Raise an error unless the sum of row weights is well within their dtype."""
+    weights = to_numpy(weights)
     limits = np.finfo(weights.dtype)
     with np.errstate(over="ignore"):
         total = float(np.sum(weights, dtype=np.float64))

@@ -12,7 +12,6 @@ from ._validation import check_rows, check_weights, refuse_early_stopping
 from ._variational_queries import DECODERS, VariationalQueriesMixin, model_of
 from .core import fine_tuning, optimise, variational_training
 from .core.backend import namespace
-from .core.machine import Params
 from .core.network import ACTIVATIONS
 from .core.rows import Encoded, Subset, column_means, divided, float_dtype
 from .core.streams import Purpose, stream
@@ -42,11 +41,6 @@ class Classes(NamedTuple):
     rows: object
     log_prior: object = None
     attributes: dict = {}
-
-
-def as_lists(params):
-    """Params in plain containers, whose arrays scikit-learn moves between devices."""
-    return [list(group) for group in params]
 
 
 class BaseVariationalAutoencoder(VariationalQueriesMixin, Trainable):
@@ -189,10 +183,7 @@ class BaseVariationalAutoencoder(VariationalQueriesMixin, Trainable):
             params, saved = self._read_params(), self._moments
             moments = settings.optimiser.init(params)
             if call.method == "partial_fit":
-                first, second = (
-                    Params(*map(tuple, saved[name])) for name in ("first", "second")
-                )
-                moments = optimise.Moments(first, second, saved["n_steps"])
+                moments = optimise.restored(saved)
             state = fine_tuning.State(params, moments, self.n_iter_)
             return Run(state, self.history_, self.n_iter_)
         mean, _ = column_means(data.X, data.weights)
@@ -243,11 +234,7 @@ class BaseVariationalAutoencoder(VariationalQueriesMixin, Trainable):
             "_border": model.visible.saved(),
             "_networks": self._made_of(),
             "_seed": settings.seed,
-            "_moments": {
-                "first": as_lists(moments.first),
-                "second": as_lists(moments.second),
-                "n_steps": moments.n_steps,
-            },
+            "_moments": optimise.saved(moments),
         }
 
     def __sklearn_is_fitted__(self):

@@ -14,6 +14,7 @@ from ._origins import FromLinearDBN
 from ._resuming import Call
 from ._validation import check_hidden, check_sum, mean_score
 from .core import autoencoder as core
+from .core.backend import to_numpy
 from .core.network import cross_entropy, layers_below, outputs, squared_error
 from .core.rows import Encoded, by_blocks, float_dtype
 
@@ -23,7 +24,7 @@ LOSSES = {"cross-entropy": cross_entropy, "squared": squared_error}
 def _mean_score(network, params, X, targets, weights):
     """Minus the weighted mean loss of rows that are their own targets."""
     losses = by_blocks(partial(core.losses, network, params), X, params.biases[0].dtype)
-    return -float(np.average(losses, weights=weights))
+    return -float(np.average(to_numpy(losses), weights=to_numpy(weights)))
 
 
 class DeepAutoencoder(BaseNetwork):
@@ -452,7 +453,7 @@ class DeepAutoencoder(BaseNetwork):
         return len(self.coefs_) < len(self.intercepts_)
 
     def _fitted_hidden_sizes(self):
-        return [len(b) for b in self.intercepts_[: len(self.intercepts_) // 2]]
+        return [b.shape[0] for b in self.intercepts_[: len(self.intercepts_) // 2]]
 
     @property
     def _n_features_out(self):

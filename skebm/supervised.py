@@ -11,6 +11,7 @@ from ._fine_tuned import BaseFineTunedNetwork, network_fields
 from ._network_epochs import Targets
 from ._networks import goes_in_batches
 from ._origins import FromDBM, FromDBN
+from .core.backend import to_numpy
 from .core.network import Identity, Network, squared_error, top_layer
 
 # Share of the targets' mean deviation from which on rounding counts.
@@ -50,7 +51,9 @@ def _centred(values, weights):
 
 def _r2(network, params, X, values, weights):
     """Coefficient of determination of a network's outputs."""
-    return float(r2_score(values, network_fields(params, X), sample_weight=weights))
+    parts = map(to_numpy, (values, network_fields(params, X), weights))
+    values, outputs, weights = parts
+    return float(r2_score(values, outputs, sample_weight=weights))
 
 
 class DBNClassifier(BaseFineTunedClassifier):

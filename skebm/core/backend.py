@@ -5,7 +5,11 @@ that find a namespace belong to scikit-learn; they are imported here and nowhere
 """
 
 import numpy as np
-from sklearn.externals.array_api_compat import array_namespace, is_torch_array
+from sklearn.externals.array_api_compat import (
+    array_namespace,
+    is_array_api_obj,
+    is_torch_array,
+)
 from sklearn.externals.array_api_compat import device as device_of
 from sklearn.utils._array_api import _convert_to_numpy
 
@@ -31,6 +35,11 @@ def is_torch_off_host(x):
 def to_numpy(x):
     """The values of `x` as a NumPy array on the host."""
     return _convert_to_numpy(x, xp=namespace(x))
+
+
+def on_host(x):
+    """Anything as it is, but arrays of all namespaces as NumPy's."""
+    return to_numpy(x) if is_array_api_obj(x) else x
 
 
 def like(values, x):

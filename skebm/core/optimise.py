@@ -95,6 +95,22 @@ class Moments(NamedTuple):
     n_steps: int
 
 
+def saved(moments):
+    """Optimiser state in plain containers, whose arrays scikit-learn moves."""
+    if isinstance(moments, Moments):
+        first, second, n_steps = moments
+        return {"first": saved(first), "second": saved(second), "n_steps": n_steps}
+    return moments if moments is None else [list(group) for group in moments]
+
+
+def restored(plain):
+    """Optimiser state that was saved."""
+    if isinstance(plain, dict):
+        first, second = restored(plain["first"]), restored(plain["second"])
+        return Moments(first, second, plain["n_steps"])
+    return plain if plain is None else Params(*map(tuple, plain))
+
+
 class Adam(NamedTuple):
     """Ascent by steps of almost equal size for all params [Kingma & Ba 2015].
 
