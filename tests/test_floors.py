@@ -94,6 +94,16 @@ FLOORS = {
     "autoencoder": 19,
     "_classifier": 20,
     "supervised": 21,
+    "display._drawing": 22,
+    "display._fitted": 22,
+    "display._tables": 23,
+    "display._components": 24,
+    "display._samples": 24,
+    "display._reconstruction": 24,
+    "display._history": 24,
+    "display._log_partition": 24,
+    "display._log_likelihood": 24,
+    "display._hidden_activation": 24,
 }
 
 

@@ -247,9 +247,15 @@ def annealed_with(monkeypatch, up, down):
     """`annealed` with these log weights; log Z of the base is 7 log 2."""
     machine, _ = random_machine((4, 3))
     logs = iter([up, down])
-    monkeypatch.setattr(partition, "anneal", lambda *args: (next(logs), None))
+
+    def anneal(*args):
+        weights, passed = next(logs), args[-1]
+        passed.append(weights)
+        return weights, None
+
+    monkeypatch.setattr(partition, "anneal", anneal)
     samples = [np.zeros((len(up), 4)), None]
-    return partition.annealed(machine, zero_base(machine), samples, 5, draws(0))
+    return partition.annealed(machine, zero_base(machine), samples, 2, draws(0))
 
 
 def test_bounds_enclose_all_three_estimates(monkeypatch):
