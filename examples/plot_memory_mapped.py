@@ -12,8 +12,8 @@ can be learnt that is larger than the memory of the computer.
 # A large file
 # ------------
 # Images of 28 x 28 pixels that are on or off, one byte each: scikit-learn's digits,
-# enlarged, shifted at random, and with 2 % of the pixels flipped. The file is written in
-# parts.
+# enlarged, shifted at random, and with 2 % of the pixels flipped. The file is written
+# in parts.
 
 import subprocess
 import sys
@@ -24,6 +24,8 @@ import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
+
+from skebm import ReconstructionDisplay
 
 N_ROWS, PART = 300_000, 10_000
 
