@@ -77,7 +77,7 @@ for name, values in errors.items():
     print(f"{name:14}", " ".join(f"{value:6.2f}" for value in mean))
 axis.set(xscale="log", xticks=NUMBERS, xticklabels=NUMBERS, ylim=(0, None))
 axis.set(xlabel="labels", ylabel="test error in %")
-axis.set_title("Pretraining gains nothing on small images")
+axis.set_title("Pretraining hardly helps on small images")
 axis.minorticks_off()
 axis.legend()
 plt.show()
