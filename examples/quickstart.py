@@ -10,10 +10,8 @@ vector machine does better still. But the Boltzmann machine is a model of the im
 and never saw a label: it says how probable an image is, and fills in what is missing.
 
 Run it by ``python examples/quickstart.py``; it takes about half a minute, prints the
-numbers and saves a picture, ``quickstart.png``, beside this file.
+numbers and saves a picture, ``quickstart.png``.
 """
-
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -137,4 +135,4 @@ for index, (axis, image) in enumerate(zip(axes.flat, images, strict=True)):
     axis.set_axis_off()
     if index in titles:
         axis.set_title(titles[index], loc="left", fontsize="medium")
-figure.savefig(Path(__file__).with_suffix(".png"), dpi=150)
+figure.savefig("quickstart.png", dpi=150)
