@@ -7,6 +7,15 @@ from .categorical import CategoricalRBM
 from .conditional_vae import ConditionalVAE
 from .dbm import DBM
 from .dbn import DBN
+from .display import (
+    ComponentsDisplay,
+    HiddenActivationDisplay,
+    HistoryDisplay,
+    LogLikelihoodDisplay,
+    LogPartitionDisplay,
+    ReconstructionDisplay,
+    SamplesDisplay,
+)
 from .gaussian import GaussianRBM
 from .imputer import BoltzmannImputer
 from .mixed import MixedRBM
@@ -27,16 +36,23 @@ __all__ = [
     "BoltzmannImputer",
     "CategoricalRBM",
     "Checkpoint",
+    "ComponentsDisplay",
     "ConditionalVAE",
     "DBMClassifier",
     "DBNClassifier",
     "DBNRegressor",
     "DeepAutoencoder",
     "GaussianRBM",
+    "HiddenActivationDisplay",
+    "HistoryDisplay",
     "HistoryMonitor",
+    "LogLikelihoodDisplay",
+    "LogPartitionDisplay",
     "MixedRBM",
     "MultinomialRBM",
     "RBMClassifier",
     "RatingRBM",
+    "ReconstructionDisplay",
+    "SamplesDisplay",
     "__version__",
 ]

@@ -171,7 +171,8 @@ class TrainableMachine(MachineMixin, Trainable):
 
     def _attributes(self, run, settings):
         """The run as fitted attributes: of its best epoch, if rows were held out."""
-        state = run.progress.best or run.state
+        best = run.progress.best
+        state = best or run.state
         velocity, algorithm = state.velocity, settings.algorithm
         return {
             **self._from_params(state.params),
@@ -179,6 +180,7 @@ class TrainableMachine(MachineMixin, Trainable):
             **self._from_chains(algorithm.samples(state.chains)),
             "n_iter_": run.state.epoch,
             "history_": run.history,
+            "_kept_epoch": best and best.epoch,
             # A fit that goes on from another goes on with its draws for `gibbs` too.
             "_n_gibbs_calls": self._n_gibbs_calls if run.first else 0,
             "_seed": settings.seed,

@@ -13,6 +13,7 @@ from contextlib import suppress
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 
+from ._about import AboutMixin
 from ._callbacks import CallbackSupportMixin
 from ._checkpoint import Checkpoint, without_callbacks
 from ._columns import is_frame
@@ -375,7 +376,7 @@ class Fit:
             )
 
 
-class Trainable(CallbackSupportMixin, BaseEstimator):
+class Trainable(AboutMixin, CallbackSupportMixin, BaseEstimator):
     """An estimator whose fit can be a part of another, and go on from a checkpoint."""
 
     # The attribute that has the namespace and device of the model.
@@ -383,6 +384,9 @@ class Trainable(CallbackSupportMixin, BaseEstimator):
 
     # What makes numbers of the rows that users give, or None: then they are numbers.
     _reader = None
+
+    # The epoch whose parameters early stopping kept, of all since training began.
+    _kept_epoch = None
 
     # What there is to know of the parts of a fit that failed, after a space.
     _about_parts = ""
@@ -413,6 +417,13 @@ class Trainable(CallbackSupportMixin, BaseEstimator):
         if not is_frame(rows):
             rows = np.atleast_2d(np.asarray(rows, dtype=object))
         return self._reader.numbers(rows)
+
+    def _all_layers(self, X):
+        """Units of each hidden layer given the rows, (n_samples, n_units), from below.
+
+        This is for estimators of one.
+        """
+        return [self.transform(X)]
 
     def _attributes(self, run, *details):
         """Fitted attributes for what a stage has come to, which may add details."""

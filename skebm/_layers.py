@@ -71,6 +71,11 @@ class LayeredTransformerMixin:
         adapter = ADAPTERS_MANAGER.adapters[container]
         return adapter.create_container(H, X, columns=names)
 
+    def _all_layers(self, X):
+        """Each of them, from below, (n_samples, n_units)."""
+        n_layers = len(self._fitted_hidden_sizes())
+        return [self.transform(X, layer=layer + 1) for layer in range(n_layers)]
+
     def _fitted_hidden_sizes(self):
         """Numbers of units of the hidden layers, from below."""
         raise NotImplementedError

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ._base import SCHEDULES
 from ._fitting import Fit, Trainable
+from ._layers import side_by_side
 from ._network_epochs import Descent, Minimisation, Run
 from ._origins import check_like
 from ._resuming import Call
@@ -22,7 +23,7 @@ from ._warnings import warn
 from .core import fine_tuning, optimise
 from .core.backend import namespace
 from .core.machine import Params
-from .core.network import Dropout
+from .core.network import Dropout, layers_below
 from .core.rows import Encoded, Subset, by_blocks, float_dtype
 
 
@@ -311,6 +312,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
             "n_iter_": len(run.losses),
             "loss_curve_": run.losses,
             "validation_scores_": run.scores if self.early_stopping else None,
+            "_kept_epoch": state.epoch if self.early_stopping else None,
             f"{self._origin.name}_": model,
             "_seed": seed,
             "_moments": state.moments,
@@ -340,6 +342,21 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
         found = by_blocks(lambda v: function(params, widened(v, beside)), X, dtype)
         beside.warn()
         return found
+
+    def _hidden_layers(self, params, rows):
+        """What each hidden layer computes of rows, (n_rows, n_units), from below."""
+        _, *layers = layers_below(params, rows)
+        # What the network gets beside a layer is left out.
+        return [
+            x[:, :n] for x, n in zip(layers, self._fitted_hidden_sizes(), strict=True)
+        ]
+
+    def _all_layers(self, X):
+        def layers(params, rows):
+            return np.concatenate(self._hidden_layers(params, rows), axis=1)
+
+        H = self._of_rows(layers, X, "transform")
+        return side_by_side(H, self._fitted_hidden_sizes())
 
     @property
     def components_(self):

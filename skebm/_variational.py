@@ -236,6 +236,7 @@ class BaseVariationalAutoencoder(VariationalQueriesMixin, Trainable):
             "decoder_intercepts_": list(parts.decoder.biases),
             "n_iter_": run.state.epoch,
             "history_": run.history,
+            "_kept_epoch": run.best and run.best.epoch,
             "_further": [
                 x for x in (parts.log_scale, parts.class_means) if x is not None
             ],

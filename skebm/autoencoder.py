@@ -14,7 +14,7 @@ from ._origins import FromLinearDBN
 from ._resuming import Call
 from ._validation import check_hidden, check_sum, mean_score
 from .core import autoencoder as core
-from .core.network import cross_entropy, squared_error
+from .core.network import cross_entropy, layers_below, outputs, squared_error
 from .core.rows import Encoded, by_blocks, float_dtype
 
 LOSSES = {"cross-entropy": cross_entropy, "squared": squared_error}
@@ -438,6 +438,11 @@ class DeepAutoencoder(BaseNetwork):
         X, weights = data
         X = Encoded(X, model._visible_kind())
         return X, X, weights
+
+    def _hidden_layers(self, params, rows):
+        lower, params = core.encoder(self._fitted_network(), params)
+        _, *layers = layers_below(params, rows, lower.hidden)
+        return [*layers, outputs(lower, params, rows)]
 
     def _dropout(self, network):
         return core.spared_code(self.input_dropout, self.dropout, len(network.hidden))

@@ -14,11 +14,14 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
+from ._about import AboutMixin
 from ._validation import draw_seed, record_features
 from .mixed import MixedRBM
 
 
-class BoltzmannImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class BoltzmannImputer(
+    AboutMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+):
     """Fill missing values by their conditional mean in a Boltzmann machine.
 
     The machine learns the joint distribution of all columns, also from rows with gaps,

@@ -372,6 +372,7 @@ class RatingRBM(RatingQueriesMixin, Trainable):
             "ratings_": values,
             "n_iter_": run.state.epoch,
             "history_": run.history,
+            "_kept_epoch": run.best and run.best.epoch,
             "_seed": settings.seed,
             "_training": {
                 "hidden_mean": state.hidden_mean,

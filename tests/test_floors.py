@@ -54,6 +54,7 @@ FLOORS = {
     "core.ratings": 5,
     "core.rating_training": 7,
     "_warnings": 0,
+    "_about": 1,
     "_validation": 7,
     "_columns": 1,
     "_reader": 2,
@@ -94,6 +95,17 @@ FLOORS = {
     "autoencoder": 19,
     "_classifier": 20,
     "supervised": 21,
+    "display._drawing": 22,
+    "display._fitted": 22,
+    "display._tables": 23,
+    "display._queries": 23,
+    "display._components": 24,
+    "display._samples": 24,
+    "display._reconstruction": 24,
+    "display._history": 24,
+    "display._log_partition": 24,
+    "display._log_likelihood": 24,
+    "display._hidden_activation": 24,
 }
 
 

@@ -183,6 +183,52 @@ def deviation_of_annealing(falling):
     return abs(ratio - expected) / error
 
 
+def test_the_path_is_log_z_at_each_temperature():
+    """Of both directions, within their errors, against sums over all states."""
+    weights, biases = random_arrays((4, 3, 2))
+    machine, oracle = machine_of(weights, biases), Enumeration(weights, biases)
+    mean = np.array([0.1, 0.5, 0.8, 0.6])
+    base = tempering.base_biases(machine.units, machine.params, mean)
+    samples = oracle.sample(20_000, np.random.default_rng(3))
+    found = partition.annealed(machine, base, samples, 5, draws(1))
+    path = found.path
+    assert path.betas == (0.0, 0.25, 0.5, 0.75, 1.0)
+    for index, beta in enumerate(path.betas):
+        tempered = [
+            (1 - beta) * b + beta * c for b, c in zip(base, biases, strict=True)
+        ]
+        expected = Enumeration([beta * W for W in weights], tempered).log_z
+        for values, errors in (
+            (path.forward, path.forward_error),
+            (path.reverse, path.reverse_error),
+        ):
+            assert errors[index] < 0.03
+            assert abs(values[index] - expected) <= 5 * errors[index] + 1e-12
+    assert path.forward_error[0] == path.reverse_error[0] == 0.0
+    assert_allclose(path.forward[-1], found.forward)
+    assert_allclose(path.reverse[-1], found.reverse)
+    assert_allclose(path.forward_error[-1], found.forward_error)
+    assert_allclose(path.reverse_error[-1], found.reverse_error)
+    assert repr(path) == "<Path of 5 temperatures>"
+
+
+def test_errors_of_the_path_are_those_of_repetitions():
+    """Standard deviations over repetitions, and a path without its errors' middle."""
+    weights, biases = random_arrays((4, 3, 2))
+    machine, oracle = machine_of(weights, biases), Enumeration(weights, biases)
+    base, rng = zero_base(machine), np.random.default_rng(0)
+    found = [
+        partition.annealed(machine, base, oracle.sample(200, rng), 5, draws(seed)).path
+        for seed in range(200)
+    ]
+    for name in ("forward", "reverse"):
+        values = np.array([getattr(path, name) for path in found])[:, 1:]
+        errors = np.array([getattr(path, f"{name}_error") for path in found])[:, 1:]
+        ratio = values.std(axis=0) / np.sqrt((errors**2).mean(axis=0))
+        # A standard deviation of 200 values is within 5 * 5 percent.
+        assert_allclose(ratio, 1.0, atol=0.25)
+
+
 def test_acceptance_ratio_of_normal_work():
     """Normal work as Crooks has it: means of ratio - s^2/2 and of -ratio - s^2/2."""
     rng = np.random.default_rng(0)
@@ -247,9 +293,15 @@ def annealed_with(monkeypatch, up, down):
     """`annealed` with these log weights; log Z of the base is 7 log 2."""
     machine, _ = random_machine((4, 3))
     logs = iter([up, down])
-    monkeypatch.setattr(partition, "anneal", lambda *args: (next(logs), None))
+
+    def anneal(*args):
+        weights, passed = next(logs), args[-1]
+        passed.append(weights)
+        return weights, None
+
+    monkeypatch.setattr(partition, "anneal", anneal)
     samples = [np.zeros((len(up), 4)), None]
-    return partition.annealed(machine, zero_base(machine), samples, 5, draws(0))
+    return partition.annealed(machine, zero_base(machine), samples, 2, draws(0))
 
 
 def test_bounds_enclose_all_three_estimates(monkeypatch):
@@ -262,6 +314,9 @@ def test_bounds_enclose_all_three_estimates(monkeypatch):
     margins = 2 * np.array([forward[1], reverse[1], bennett[1]])
     assert_allclose(found.lower, min(estimates - margins))
     assert_allclose(found.upper, max(estimates + margins))
+    assert_allclose([found.forward, found.reverse], estimates[:2])
+    errors = [found.forward_error, found.reverse_error]
+    assert_allclose(errors, [forward[1], reverse[1]])
 
 
 @pytest.mark.parametrize("gap", [3.0, -3.0])

@@ -211,7 +211,7 @@ class LengthShares(NamedTuple):
     def _mean(self, log_partitions):
         """The mean of log Z, with the ends of all brackets and the largest error."""
         fields = zip(*log_partitions, strict=True)
-        values, lower, upper, errors, methods, sizes = fields
+        values, lower, upper, errors, methods, sizes, *_ = fields
         value, low, high = (float(self.shares @ x) for x in (values, lower, upper))
         return LogPartition(value, low, high, max(errors), methods[-1], min(sizes))
 

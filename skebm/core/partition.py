@@ -29,12 +29,31 @@ ANNEALING_STEPS = 5
 BLOCK_BYTES = 2**20
 
 
+class Path(NamedTuple):
+    """What annealing found of log Z on its way, from the base machine to the machine.
+
+    For each inverse temperature: the estimates of the two directions, and their
+    standard errors, as tuples. Both begin with the log Z that is known. Reverse
+    annealing has come to 0 there, from its samples of the machine.
+    """
+
+    betas: tuple
+    forward: tuple
+    forward_error: tuple
+    reverse: tuple
+    reverse_error: tuple
+
+    def __repr__(self):
+        return f"<Path of {len(self.betas)} temperatures>"
+
+
 class LogPartition(NamedTuple):
     """log Z in nats, and how far it is to be trusted.
 
     `lower` and `upper` enclose the estimates from annealing in the two directions,
-    `effective_samples` is what the weights of the worse one are worth; infinite where
-    log Z is exact.
+    `forward` and `reverse`; `effective_samples` is what the weights of the worse one
+    are worth; infinite where log Z is exact. There, no direction is an estimate.
+    `path` is how annealing got there, where it is kept.
     """
 
     value: float
@@ -43,6 +62,11 @@ class LogPartition(NamedTuple):
     std_error: float
     method: str
     effective_samples: float
+    forward: float | None = None
+    reverse: float | None = None
+    forward_error: float | None = None
+    reverse_error: float | None = None
+    path: Path | None = None
 
 
 class Side(NamedTuple):
@@ -103,7 +127,7 @@ def exact(machine):
     return LogPartition(value, value, value, 0.0, "exact", math.inf)
 
 
-def anneal(machine, base, betas, layers, stream, clamped=None):
+def anneal(machine, base, betas, layers, stream, clamped=None, passed=None):
     """log importance weights, (n_rows,), of annealing even layers along `betas`.
 
     Starting from exact samples at the first beta, exp(log weight) has the expectation
@@ -112,7 +136,8 @@ def anneal(machine, base, betas, layers, stream, clamped=None):
     & Salakhutdinov 2015]. With `clamped`, visible units and their values, these do not
     move: then it is the ratio of the sums over the others.
 
-    Beside the weights, (n_rows,), are the layers before the last change of beta.
+    Beside the weights, (n_rows,), are the layers before the last change of beta. What
+    the weights are after each change is appended to `passed`, a list, if it is given.
     """
     total = np.zeros(layers[0].shape[0])
     for step, (here, there) in enumerate(pairwise(betas), start=2):
@@ -122,6 +147,8 @@ def anneal(machine, base, betas, layers, stream, clamped=None):
             for beta in (there, here)
         )
         total = total + to_numpy(after - before).astype(np.float64)
+        if passed is not None:
+            passed.append(total)
         if step < len(betas):
             layers = tempered_step(machine, base, there, layers, incoming, stream)
             layers = clamp(layers, clamped)
@@ -199,9 +226,36 @@ def annealed(machine, base, samples, n_betas, stream):
     """
     betas = np.linspace(0.0, 1.0, n_betas).tolist()
     start = base_samples(machine.units, base, samples[0].shape[0], stream)
-    up, _ = anneal(machine, base, betas, start, stream)
-    down, _ = anneal(machine, base, betas[::-1], samples, stream)
-    return bracket(base_log_partition(machine, base), up, down)
+    ups, downs = [], []
+    up, _ = anneal(machine, base, betas, start, stream, None, ups)
+    down, _ = anneal(machine, base, betas[::-1], samples, stream, None, downs)
+    known = base_log_partition(machine, base)
+    path = path_of(known, betas, np.stack(ups), np.stack(downs))
+    return bracket(known, up, down)._replace(path=path)
+
+
+def path_of(known, betas, ups, downs):
+    """The :class:`Path` of log weights after each change of beta, (n_changes, n_runs).
+
+    With w(beta) the weights of reverse annealing from 1 to beta, log Z(beta) is known
+    + log mean w(beta) - log mean w(0); its error is that of the ratio (delta method).
+    """
+    start, n_runs = np.zeros((1, ups.shape[1])), ups.shape[1]
+    forward, relative = log_means(np.concatenate([start, ups]))
+    forward_error = relative.std(axis=1, ddof=1) / math.sqrt(n_runs)
+    means, relative = log_means(np.concatenate([start, downs])[::-1])
+    ratios = relative - relative[:1]
+    reverse_error = ratios.std(axis=1, ddof=1) / math.sqrt(n_runs)
+    found = known + forward, forward_error, known + means - means[0], reverse_error
+    return Path(tuple(betas), *(tuple(x.tolist()) for x in found))
+
+
+def log_means(log_weights):
+    """log of the mean of exp(log_weights) in each row, and what is the mean's share."""
+    top = log_weights.max(axis=1, keepdims=True)
+    weights = np.exp(log_weights - top)
+    means = weights.mean(axis=1, keepdims=True)
+    return (top + np.log(means))[:, 0], weights / means
 
 
 def bracket(known, up, down):
@@ -227,6 +281,10 @@ def bracket(known, up, down):
         std_error=std_error,
         method="ais",
         effective_samples=min(effective_size(up), effective_size(down)),
+        forward=known + forward,
+        reverse=known - reverse,
+        forward_error=forward_error,
+        reverse_error=reverse_error,
     )
 
 
