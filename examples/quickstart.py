@@ -2,14 +2,14 @@
 One model of digits: gaps, samples, likelihoods, features
 =========================================================
 
-A restricted Boltzmann machine learns what handwritten digits look like, from pixels that
-are black or white and without any label. Then the same model fills in missing pixels,
-better than nearest neighbours do. It draws lower halves for an upper half that is given.
-It says how probable an image is. And where few images have a label, its features help a
-classifier.
+A restricted Boltzmann machine learns what handwritten digits look like, from pixels
+that are black or white and without any label. Then the same model fills in missing
+pixels, better than nearest neighbours do. It draws lower halves for an upper half that
+is given. It says how probable an image is. And where few images have a label, its
+features help a classifier.
 
-Run it by ``python examples/quickstart.py``. It takes some ten seconds, prints the numbers
-and saves the picture, ``quickstart.png``.
+Run it by ``python examples/quickstart.py``. It takes some ten seconds, prints the
+numbers and saves the picture, ``quickstart.png``.
 """
 
 import matplotlib.pyplot as plt
@@ -24,14 +24,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import SVC
 
-from skebm import BernoulliRBM, SamplesDisplay
+from skebm import BernoulliRBM, ReconstructionDisplay, SamplesDisplay
 
 # %%
 # A model of the images
 # ---------------------
-# 1347 images of 64 pixels for training, 450 others for all the numbers below. Hidden
-# units and epochs are more than the defaults, 256 and 10. The log-likelihood of a row is
-# in nats: nine nats more mean 8000 times as probable.
+# 1347 images of 64 pixels for training, and 450 others for the numbers below. There are
+# more hidden units and epochs than by default, which is 256 and 10. The log-likelihood
+# of a row is in nats: nine nats more mean 8000 times as probable.
 
 X, y = load_digits(return_X_y=True)
 X = (X > 7).astype(np.float32)
@@ -49,7 +49,7 @@ print(f"    skebm              {rbm.score(X_test):6.1f}")
 # %%
 # Missing pixels
 # --------------
-# Two pixels in five are hidden. The machine takes their mean, given those that are left.
+# Two pixels in five are hidden. The machine takes their mean given those that are left.
 
 hidden = np.random.default_rng(0).uniform(size=X_test.shape) < 0.4
 observed = np.where(hidden, np.nan, X_test)
@@ -59,16 +59,19 @@ filled = {
     "skebm": rbm.impute(observed, random_state=0),
 }
 print("Mean squared error of a hidden pixel")
-for name, images in filled.items():
-    print(f"    {name:18} {((images - X_test)[hidden] ** 2).mean():6.3f}")
+errors = {
+    name: ((images - X_test)[hidden] ** 2).mean() for name, images in filled.items()
+}
+for name, error in errors.items():
+    print(f"    {name:18} {error:6.3f}")
 
 # %%
 # Features for few labels
 # -----------------------
-# All methods see the same labels, drawn five times. The machine was trained on all images
-# without labels, and label spreading sees them too, with the ``gamma`` that is best on
-# the test images. With few labels the features help a classifier. With all labels a
-# support vector machine is better.
+# All methods see the same labels, drawn five times. The machine was trained on all
+# images without labels, and label spreading sees them too, with a ``gamma`` that does
+# well on the test images. With few labels the features help a classifier. With all
+# labels a support vector machine is better.
 
 linear = LogisticRegression(max_iter=300)
 spreading = "label spreading"
@@ -97,6 +100,38 @@ for name, values in accuracies.items():
 # %%
 # The picture
 # -----------
-# On the left, test images with hidden pixels, how they are filled, and as they were. On
-# the right, lower halves that the machine drew for the upper half of an image.
+# On the left, test images with hidden pixels, how skebm fills them, and how the others
+# do. On the right, lower halves that the machine drew for an upper half. They differ: a
+# sample is not a mean.
 
+shown = np.searchsorted(np.sort(y_test), range(10))  # one image of each digit
+shown = np.argsort(y_test, kind="stable")[shown]
+figure, axes = plt.subplot_mosaic(
+    [["skebm", "samples"], ["others", "samples"]],
+    figsize=(10, 3.7),
+    width_ratios=[10, 6],
+    height_ratios=[3, 2],
+    layout="constrained",
+)
+ReconstructionDisplay.from_estimator(
+    rbm,
+    X_test[shown],
+    observed=~hidden[shown],
+    image_shape=(8, 8),
+    random_state=0,
+    ax=axes["skebm"],
+)
+others = ["nearest neighbours", "mean image"]
+lines = [filled[name][shown] for name in others]
+SamplesDisplay(lines, image_shape=(8, 8)).plot(
+    ax=axes["others"],
+    row_labels=[f"{name}\nerror {errors[name]:.3f}" for name in others],
+)
+upper = np.where(np.arange(64) < 32, X_test[shown[[0, 3, 5, 6, 9]]], np.nan)
+SamplesDisplay.from_estimator(
+    rbm, 5, given=upper, image_shape=(8, 8), random_state=0, ax=axes["samples"]
+)
+axes["skebm"].set_title(f"hidden pixels filled by skebm, error {errors['skebm']:.3f}")
+axes["others"].set_title("filled by others")
+axes["samples"].set_title("lower halves drawn by skebm")
+figure.savefig("quickstart.png", dpi=150)
