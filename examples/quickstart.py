@@ -24,7 +24,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import SVC
 
-from skebm import BernoulliRBM, ReconstructionDisplay, SamplesDisplay
+from skebm import (
+    BernoulliRBM,
+    ComponentsDisplay,
+    ReconstructionDisplay,
+    SamplesDisplay,
+)
 
 # %%
 # A model of the images
@@ -135,3 +140,19 @@ axes["skebm"].set_title(f"hidden pixels filled by skebm, error {errors['skebm']:
 axes["others"].set_title("filled by others")
 axes["samples"].set_title("lower halves drawn by skebm")
 figure.savefig("quickstart.png", dpi=150)
+
+# %%
+# What it has learnt
+# ------------------
+# Weights of some hidden units, red where a pixel speaks for the unit and blue where it
+# speaks against it; and images that the machine draws by itself.
+
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+shape = {"image_shape": (8, 8), "n_columns": 6}
+ComponentsDisplay.from_estimator(rbm, units=30, ax=axes[0], **shape)
+SamplesDisplay.from_estimator(
+    rbm, 30, n_gibbs_steps=200, random_state=0, ax=axes[1], **shape
+)
+axes[0].set_title("weights of hidden units")
+axes[1].set_title("images that the machine draws")
+plt.show()
