@@ -196,7 +196,7 @@ class LogPartitionDisplay:
         self.trusted_ = self._trusts(best)
         ax.set_title(verdict(best, self.trusted_), fontsize="medium")
         if ax.get_legend_handles_labels()[0]:
-            place = "upper right" if against == "n_betas" else "upper left"
+            place = "best" if against == "n_betas" else "upper left"
             ax.legend(fontsize="small", loc=place)
         opened(ax)
         return self
