@@ -1,11 +1,15 @@
 """Pictures of fits, of log Z, of likelihoods and of hidden units."""
 
+import inspect
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 
+import skebm
 from skebm import (
     DBM,
     DBN,
@@ -25,6 +29,7 @@ from skebm import (
     RatingRBM,
     RBMClassifier,
 )
+from skebm import display as display_package
 from skebm.core.partition import LogPartition, Path
 
 from .test_display_components import _closed, digits, rbm
@@ -185,6 +190,21 @@ def test_a_monitor_has_a_line_for_each_fit():
     assert words == list(lines)
     with pytest.raises(ValueError, match="No logs to retrieve"):
         HistoryDisplay.from_monitor(HistoryMonitor())
+
+
+@pytest.mark.parametrize("name", display_package.__all__)
+def test_without_matplotlib_nothing_is_computed(name, monkeypatch):
+    """The error says who needs it, and comes first."""
+    kind = getattr(skebm, name)
+    assert kind is getattr(display_package, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    options = inspect.signature(kind.from_estimator).parameters
+    rows = {"X": None} if "X" in options else {}
+    with pytest.raises(ImportError, match=f"{name}.from_estimator requires matplotlib"):
+        kind.from_estimator(None, **rows)
+    made = kind.__new__(kind)
+    with pytest.raises(ImportError, match=f"{name}.plot requires matplotlib"):
+        made.plot()
 
 
 def test_histories_that_are_not_there():

@@ -141,6 +141,7 @@ class ComponentsDisplay:
         ValueError
             If there is no such layer or unit, or if `image_shape` does not fit.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         weights = layer_weights(machine)
         weights[0] = to_columns(visible_kind(machine), weights[0])

@@ -24,9 +24,10 @@ EDGE, HEADING, SCALE = 0.15, 0.5, 0.9
 LETTER, AROUND = 0.085, 0.3
 
 
-def require_matplotlib(display):
+def require_matplotlib(display, method="plot"):
     """Raise an error that says how to get matplotlib, where it is not there."""
-    check_matplotlib_support(f"{type(display).__name__}.plot")
+    name = getattr(display, "__name__", type(display).__name__)
+    check_matplotlib_support(f"{name}.{method}")
 
 
 def one_axes(ax, size):

@@ -108,6 +108,7 @@ class HiddenActivationDisplay:
         ValueError
             If there is no such layer.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         ours = isinstance(machine, Trainable)
         hidden = machine._all_layers(X) if ours else [machine.transform(X)]

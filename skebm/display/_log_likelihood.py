@@ -79,6 +79,7 @@ class LogLikelihoodDisplay:
         ValueError
             If there are no rows.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         scores = {
             name: as_array(machine.score_samples(rows))

@@ -121,6 +121,7 @@ class LogPartitionDisplay:
         ConvergenceWarning
             If a bracket is wider than 1 nat.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         if not hasattr(machine, "log_partition"):
             raise ValueError(
