@@ -424,6 +424,22 @@ def logistic(a):
     return 1.0 / (1.0 + np.exp(-a))
 
 
+def test_layers_of_a_network_that_gets_more_beside_them():
+    """The posterior of the layer above is beside each layer, and is left out."""
+    X, y = digits()
+    dbm = DBM((6, 4, 3), n_iter=2, random_state=0).fit(X)
+    options = {"max_iter": 1, "learning_rate_schedule": "linear", "random_state": 0}
+    model = DBMClassifier((6, 4, 3), dbm=dbm, **options).fit(X, y)
+    first, second, third = model._all_layers(X)
+    below = X
+    for index, found in enumerate((first, second)):
+        seen = np.hstack([below, dbm.transform(X, layer=index + 2)])
+        a = seen @ model.coefs_[index] + model.intercepts_[index]
+        assert_allclose(found, logistic(a), rtol=1e-4, atol=1e-5)
+        below = found
+    assert_allclose(third, model.transform(X), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_layers_are_what_each_estimator_computes():
     X, y = digits()
