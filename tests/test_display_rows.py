@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 from skebm import (
@@ -20,7 +21,6 @@ from skebm import (
     ReconstructionDisplay,
     SamplesDisplay,
 )
-from skebm.core.machine import Params
 from skebm.core.sampling import gibbs, start_at_visible
 from skebm.core.streams import Purpose
 from skebm.display._drawing import ORANGE
@@ -300,6 +300,23 @@ def test_a_table_of_filled_rows():
     assert len(frames.get_paths()) == (~seen).sum()
 
 
+def test_rows_of_other_containers():
+    """Data frames of polars, and sparse rows."""
+    polars = pytest.importorskip("polars")
+    rng = np.random.default_rng(0)
+    X = polars.DataFrame({"size": rng.normal(size=40), "colour": ["red", "blue"] * 20})
+    model = MixedRBM(3, n_iter=2, random_state=0).fit(X)
+    seen = np.tile([[True, False], [False, True]], (20, 1))
+    display = ReconstructionDisplay.from_estimator(
+        model, X, observed=seen, n_rows=2, random_state=0
+    )
+    assert display.X_filled[0, 0] == X["size"][0]
+    assert display.X_filled[1, 1] == "blue"
+    machine, (rows, _) = rbm(), digits()
+    display = ReconstructionDisplay.from_estimator(machine, sparse.csr_array(rows))
+    assert_allclose(display.X_filled, machine.reconstruct(rows[:10]), rtol=1e-5)
+
+
 def test_an_imputer_and_ratings():
     X = table()
     gaps = X.where(np.random.default_rng(0).random(X.shape) < 0.8)
@@ -341,5 +358,3 @@ def test_made_by_hand_without_names():
     assert names == ["x0", "x1", "x2"]
     samples = SamplesDisplay(filled).plot()
     assert written_in(samples.ax_)[1, 2] == "5"
-    params = Params((np.ones((3, 1)),), (np.zeros(3), np.zeros(1)))
-    assert params.weights[0].shape == (3, 1)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .._columns import is_frame
+from .._reader import table
 from ._drawing import (
     check_image_shape,
     cover,
@@ -150,6 +152,7 @@ class ReconstructionDisplay:
             If `image_shape` or `observed` does not fit, or if the estimator has no such
             method.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         check_image_shape(image_shape, machine.n_features_in_)
         rows = X[:n_rows] if n_rows is not None else X[:N_ROWS]
@@ -291,5 +294,11 @@ def with_gaps(rows, seen):
         return rows
     if hasattr(rows, "iloc"):
         return rows.where(seen)
+    if is_frame(rows):  # of another kind than pandas'
+        columns = [
+            np.where(seen[:, index], np.array(rows[name].to_list(), dtype=object), None)
+            for index, name in enumerate(rows.columns)
+        ]
+        return table(type(rows), rows.columns, columns, rows.dtypes, None)
     rows = as_array(rows)
     return np.where(seen, rows, None if rows.dtype == object else np.nan)

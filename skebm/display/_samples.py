@@ -153,6 +153,7 @@ class SamplesDisplay:
             If `image_shape` does not fit, or if the estimator does not take what is
             asked for.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         check_image_shape(image_shape, machine.n_features_in_)
         names, steps = column_names(machine, feature_names), steps_of(n_gibbs_steps)
