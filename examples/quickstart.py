@@ -109,12 +109,12 @@ for name, values in accuracies.items():
 # do. On the right, lower halves that the machine drew for an upper half. They differ: a
 # sample is not a mean.
 
-shown = np.searchsorted(np.sort(y_test), range(10))  # one image of each digit
-shown = np.argsort(y_test, kind="stable")[shown]
+digits = [0, 2, 3, 4, 5, 6, 8]
+shown = [np.flatnonzero(y_test == digit)[0] for digit in digits]
 figure, axes = plt.subplot_mosaic(
     [["skebm", "samples"], ["others", "samples"]],
-    figsize=(10, 3.7),
-    width_ratios=[10, 6],
+    figsize=(8, 4),
+    width_ratios=[9, 5],
     height_ratios=[3, 2],
     layout="constrained",
 )
@@ -126,19 +126,17 @@ ReconstructionDisplay.from_estimator(
     random_state=0,
     ax=axes["skebm"],
 )
-others = ["nearest neighbours", "mean image"]
+others = {"nearest neighbours": "neighbours", "mean image": "mean image"}
 lines = [filled[name][shown] for name in others]
-SamplesDisplay(lines, image_shape=(8, 8)).plot(
-    ax=axes["others"],
-    row_labels=[f"{name}\nerror {errors[name]:.3f}" for name in others],
-)
-upper = np.where(np.arange(64) < 32, X_test[shown[[0, 3, 5, 6, 9]]], np.nan)
+labels = [f"{label}\nerror {errors[name]:.3f}" for name, label in others.items()]
+SamplesDisplay(lines, image_shape=(8, 8)).plot(ax=axes["others"], row_labels=labels)
+upper = np.where(np.arange(64) < 32, X_test[shown[:5]], np.nan)
 SamplesDisplay.from_estimator(
-    rbm, 5, given=upper, image_shape=(8, 8), random_state=0, ax=axes["samples"]
+    rbm, 4, given=upper, image_shape=(8, 8), random_state=0, ax=axes["samples"]
 )
 axes["skebm"].set_title(f"hidden pixels filled by skebm, error {errors['skebm']:.3f}")
 axes["others"].set_title("filled by others")
-axes["samples"].set_title("lower halves drawn by skebm")
+axes["samples"].set_title("lower halves that it draws")
 figure.savefig("quickstart.png", dpi=150)
 
 # %%
