@@ -1,12 +1,8 @@
 """Checkpoints: a callback by which a fit is saved while it goes on, and resumed."""
 
 import copy
-import hashlib
-import io
-import os
 import pickle
 import re
-import uuid
 import weakref
 from contextlib import suppress
 from numbers import Integral
@@ -15,10 +11,8 @@ from pathlib import Path
 from sklearn.utils import check_scalar
 
 from ._callbacks import CallbackSupportMixin
+from ._checkpoint_file import identity, read_checkpoint, write_checkpoint
 from ._warnings import warn
-
-# The first line of a checkpoint; the second one is the digest of what follows.
-MAGIC = b"skebm checkpoint 3\n"
 
 # What scikit-learn hangs on an estimator for the time of a fit.
 TEMPORARY = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
@@ -44,6 +38,11 @@ class Checkpoint:
     every : int, default=1
         Number of epochs between checkpoints, over all layers. `partial_fit`, which has
         one epoch, writes after each call.
+    trusted : sequence of types and functions, default=()
+        What may be in the file besides estimators of skebm and scikit-learn, arrays,
+        numbers, text and containers: for example a subclass of an estimator that is not
+        of skebm itself. Anything else that a file names is an error, so that opening a
+        checkpoint runs no code.
 
     Examples
     --------
@@ -61,11 +60,12 @@ class Checkpoint:
     (4, 5)
     """
 
-    def __init__(self, path, *, every=1):
+    def __init__(self, path, *, every=1, trusted=()):
         self.path = Path(path).absolute()
         if "\0" in str(path) or not Path(path).name:
             raise ValueError(f"path must be that of a file, got {str(path)!r}.")
         self.every = check_scalar(every, "every", Integral, min_val=1)
+        self.trusted = tuple(trusted)
         self._forget()
 
     def _forget(self):
@@ -73,7 +73,7 @@ class Checkpoint:
         self._owners, self._last = weakref.WeakSet(), None
 
     def __getstate__(self):
-        return {"path": self.path, "every": self.every}
+        return {"path": self.path, "every": self.every, "trusted": self.trusted}
 
     def __setstate__(self, state):
         vars(self).update(state)
@@ -130,7 +130,7 @@ class Checkpoint:
     def load(self):
         """The estimator as of the last checkpoint.
 
-        Only open files that you trust: they are pickles, which can run any code.
+        No code is run that a file names: see `trusted`.
 
         Returns
         -------
@@ -144,9 +144,10 @@ class Checkpoint:
         FileNotFoundError
             If there is no checkpoint yet.
         ValueError
-            If the file is no checkpoint, or is damaged.
+            If the file is no checkpoint, is damaged or of another version, or holds
+            what is not `trusted`.
         """
-        estimator = read_checkpoint(self.path)
+        estimator = read_checkpoint(self.path, self.trusted)
         self._own(estimator, identity(self.path))
         return estimator
 
@@ -223,7 +224,7 @@ class Writer:
         if not self._is_free():
             raise FileExistsError("another fit has taken its place")
         new = self.last is None
-        write_checkpoint(self.path, so_far(), new)
+        write_checkpoint(self.path, so_far(), new, self.checkpoint.trusted)
         self.last, self.created = identity(self.path), self.created or new
         self.checkpoint._own(self.estimator, self.last)
 
@@ -268,14 +269,6 @@ class Writer:
                 self.path.unlink(missing_ok=True)
 
 
-def identity(path):
-    """What tells a file from others of its name, or None if there is none."""
-    if not path.exists():
-        return None
-    status = path.stat()
-    return status.st_ino, status.st_mtime_ns
-
-
 def without_callbacks(estimator):
     """A shallow copy of an estimator, without what scikit-learn hangs on it.
 
@@ -295,78 +288,3 @@ def stripped(value):
         return [stripped(x) for x in value]
     is_one = isinstance(value, CallbackSupportMixin)
     return without_callbacks(value) if is_one else value
-
-
-def write_checkpoint(path, estimator, new=False):
-    """Write the estimator to `path`, in one step as seen from outside.
-
-    With `new`, a file that is there already is an error.
-    """
-    payload = pickle.dumps(estimator, protocol=pickle.HIGHEST_PROTOCOL)
-    digest = hashlib.sha256(payload).hexdigest().encode() + b"\n"
-    # A new name, so that no link that someone has put there is followed.
-    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with open(beside, "xb") as file:
-            file.writelines([MAGIC, digest, payload])
-            file.flush()
-            os.fsync(file.fileno())
-        rename(beside, path, new)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):
-        # The renaming, too, is to survive a power cut. Not all file systems can do
-        # that, and the file is whole in any case.
-        with suppress(OSError):
-            folder = os.open(path.parent, os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-
-
-def rename(beside, path, new):
-    """Give a file its name; with `new`, only if there is none of that name."""
-    if not new:
-        os.replace(beside, path)
-        return
-    try:
-        os.link(beside, path)
-    except FileExistsError:
-        raise
-    except OSError:  # there are file systems without links
-        path.touch(exist_ok=False)
-        try:
-            os.replace(beside, path)
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
-    else:
-        with suppress(OSError):
-            beside.unlink()
-
-
-def read_checkpoint(path):
-    """The estimator in a checkpoint."""
-    file = io.BytesIO(path.read_bytes())
-    if not file.getbuffer().nbytes:
-        raise ValueError(
-            f"The checkpoint {str(path)!r} is empty: its fit was killed before the "
-            "first one was written. Delete it, and fit anew."
-        )
-    if file.readline() != MAGIC:
-        raise ValueError(
-            f"{str(path)!r} is not a checkpoint of this version of skebm. Give the "
-            "path of a file that Checkpoint wrote."
-        )
-    digest, payload = file.readline().strip(), file.read()
-    if hashlib.sha256(payload).hexdigest().encode() != digest:
-        raise ValueError(
-            f"The checkpoint {str(path)!r} is damaged: it is cut off or was changed. "
-            "Fit anew, or use a copy of an earlier checkpoint."
-        )
-    estimator = pickle.loads(payload)
-    if not hasattr(estimator, "_resume_fit"):
-        raise ValueError(f"{str(path)!r} holds no estimator of skebm, but {estimator}.")
-    return estimator

@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.utils import _safe_indexing, check_array
 
+from ._dtypes import categories_of
+
 # The code of a category that was not there in the fit.
 UNSEEN = -1
 
@@ -98,13 +100,6 @@ def check_table(X):
     if isinstance(X, list) and np.asarray(X).dtype.kind in "US":
         X = np.asarray(X, dtype=object)  # where NumPy makes text of numbers and None
     return check_array(X, dtype=None, ensure_all_finite=False, input_name="X")
-
-
-def categories_of(dtype):
-    """The categories that a dtype of pandas or polars names, or None."""
-    found = getattr(dtype, "categories", None)
-    # Those of polars' Categorical are shared by all columns, and no list.
-    return list(found) if hasattr(found, "__len__") else None
 
 
 def columns_of(X):

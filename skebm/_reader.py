@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils.validation import _check_n_features
 
-from ._columns import categories_of, check_table, columns_of, fitted_encoder, is_frame
+from ._columns import check_table, columns_of, fitted_encoder, is_frame
+from ._dtypes import categories_of, described, dtype_of, library
 from ._warnings import warn
 
 BERNOULLI, GAUSSIAN, CATEGORICAL = "bernoulli", "gaussian", "categorical"
@@ -28,6 +29,8 @@ class Reader:
         Columns of integers have at least the categories 0 to ``min_categories - 1``.
     """
 
+    is_plain = True  # files have its attributes in its place
+
     def __init__(self, X, kind_of, min_categories=0):
         X = check_table(X)
         self.frame = type(X) if is_frame(X) else None
@@ -38,6 +41,20 @@ class Reader:
             self.dtypes.append(column.dtype)
             self.kinds.append(kind)
             self.encoders.append(self._encoder(column, kind, min_categories))
+
+    def __getstate__(self):
+        frame = self.frame
+        return {
+            **vars(self),
+            "frame": None if frame is None else frame.__module__.split(".")[0],
+            "dtypes": [described(dtype) for dtype in self.dtypes],
+        }
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if self.frame is not None:
+            self.frame = library(self.frame).DataFrame
+        self.dtypes = [dtype_of(plain) for plain in self.dtypes]
 
     def _encoder(self, column, kind, min_categories):
         """What codes the categories of a column, or None for one of numbers."""

@@ -15,12 +15,17 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ._about import AboutMixin
+from ._plain import PlainStateMixin
 from ._validation import draw_seed, record_features
 from .mixed import MixedRBM
 
 
 class BoltzmannImputer(
-    AboutMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+    PlainStateMixin,
+    AboutMixin,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Fill missing values by their conditional mean in a Boltzmann machine.
 

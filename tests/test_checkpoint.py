@@ -620,7 +620,7 @@ def test_a_write_that_fails_later_warns_and_the_fit_goes_on(tmp_path, monkeypatc
         def on_fit_task_end(self, estimator, context):
             self.after -= 1
             if self.after == 0:
-                monkeypatch.setattr("skebm._checkpoint.os.fsync", full)
+                monkeypatch.setattr("skebm._checkpoint_file.os.fsync", full)
 
     rbm = rbm_of().set_callbacks(checkpoint, DiskFull(3))
     with pytest.warns(UserWarning, match=r"No space.*The fit goes on") as caught:
@@ -648,7 +648,7 @@ def test_what_cannot_be_written_at_all_is_an_error_before_the_fit(
         with pytest.raises(error, match=words):
             model.fit(X)
         assert not hasattr(model, "n_iter_")
-    monkeypatch.setattr("skebm._checkpoint.os.fsync", full)
+    monkeypatch.setattr("skebm._checkpoint_file.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         rbm_of().set_callbacks(Checkpoint(tmp_path / "rbm")).fit(X)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
@@ -666,7 +666,7 @@ def test_a_file_system_without_links(tmp_path, monkeypatch):
     def refuse(*args):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr("skebm._checkpoint.os.link", refuse)
+    monkeypatch.setattr("skebm._checkpoint_file.os.link", refuse)
     checkpoint = interrupted(Checkpoint(tmp_path / "rbm"))
     assert checkpoint.load().n_iter_ == 3
     with pytest.raises(FileExistsError):

@@ -21,6 +21,8 @@ from .units import PlainBorder, refuse_other_border, x_log_x
 class Groups:
     """Units of a layer in groups one after the other, of sizes that may differ."""
 
+    is_plain = True
+
     def __init__(self, sizes):
         self.sizes = np.asarray(sizes, dtype=np.int64)
         self.n_units, self.widest = int(self.sizes.sum()), int(self.sizes.max())

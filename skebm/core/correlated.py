@@ -19,10 +19,11 @@ class CorrelatedGaussian(Gaussian):
     not become singular where columns determine each other.
     """
 
+    learns = True
+
     def __init__(self, location=None, unit=None, mixing=None, least=None):
         self.location, self.unit = location, unit
         self.mixing, self.least = mixing, least
-        self.learn = self._learn
 
     def fitted(self, X, sample_weight):
         """The kind with each column by itself: correlations are still to be learnt."""

@@ -50,7 +50,12 @@ class Gaussian(PlainBorder):
 
     def __init__(self, location=None, scale=None, least=None, learns=False):
         self.location, self.scale, self.least = location, scale, least
-        self.learn = self._learn if learns else None
+        self.learns = learns
+
+    @property
+    def learn(self):
+        """A step of the scale by its gradient, or None where that is fixed."""
+        return self._learn if self.learns else None
 
     def mean(self, a):
         """E[x | a], elementwise."""
@@ -125,11 +130,11 @@ class Gaussian(PlainBorder):
         ones = xp.ones_like(variance)
         scale = xp.where(varies, variance, ones) ** 0.5
         least = xp.where(varies, LEAST_SCALE * scale, ones)
-        return Gaussian(location, scale, least, self.learn is not None)
+        return Gaussian(location, scale, least, self.learns)
 
     def trainable(self):
         """A copy whose border training may change in place."""
-        if self.learn is None:
+        if not self.learns:
             return self
         scale = c_ordered_copy(self.scale)
         return Gaussian(self.location, scale, self.least, True)
@@ -141,7 +146,7 @@ class Gaussian(PlainBorder):
     def restored(self, saved):
         """The kind with location and scale that were saved."""
         refuse_other_border(self, saved, {"location", "scale", "least"})
-        return Gaussian(**saved, learns=self.learn is not None)
+        return Gaussian(**saved, learns=self.learns)
 
     def _learn(self, states, back, row_weights, learning_rate):
         """A step of the scale, in place, up the log-likelihood of the rows.

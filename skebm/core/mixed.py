@@ -19,8 +19,12 @@ class SideBySide(PlainBorder):
     def __init__(self, kinds, columns):
         self.kinds, self.columns = kinds, columns
         self.order = np.argsort(np.concatenate(columns))
-        self.learn = self._learn if any(kind.learn for kind in kinds) else None
         self.ask = " and ".join(kind.ask for kind in kinds)
+
+    @property
+    def learn(self):
+        """A step of the borders that there is something to learn of, or None."""
+        return self._learn if any(kind.learn for kind in self.kinds) else None
 
     @property
     def most_input(self):

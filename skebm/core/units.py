@@ -159,6 +159,7 @@ class Held(NamedTuple):
 class PlainBorder:
     """Rows that are states, with nothing to learn about how they are encoded."""
 
+    is_plain = True  # files have its attributes in its place
     log_jacobian = 0.0
     most_input = MAX_INPUT_DOWN
     step_scale = 1.0
@@ -338,6 +339,8 @@ class Tied:
     A machine in which a layer is doubled has the conditionals of one whose layer is a
     sum of two copies, over the same weights. A row is what each copy has.
     """
+
+    is_plain = True
 
     def __init__(self, kind, n_copies):
         self.kind, self.n_copies = kind, n_copies
