@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
@@ -36,6 +35,8 @@ def shown(display, line, column):
 
 def is_covered(display, line, column):
     """Where a tile is in the colour of gaps."""
+    from matplotlib.colors import to_rgb
+
     pixels = tile(display.gaps_.get_array(), line, column)
     covered = pixels[..., 3] == 1.0
     assert (pixels[covered][:, :3] == to_rgb(ORANGE)).all()

@@ -58,7 +58,9 @@ def several_axes(ax, n_axes, n_columns, panel):
         figure = plt.figure(figsize=size, layout="constrained")
         grid = figure.add_gridspec(n_rows, n_columns)
     elif np.ndim(ax) == 0:
-        figure, place = ax.figure, ax.get_subplotspec()
+        figure = ax.figure
+        # In matplotlib 3.6, an Axes that is in no grid has no such method.
+        place = getattr(ax, "get_subplotspec", lambda: None)()
         if place is None:
             left, bottom, right, top = ax.get_position().extents
             grid = figure.add_gridspec(
