@@ -92,7 +92,8 @@ html_static_path = ["_static"]
 html_css_files = ["skebm.css"]
 html_show_sourcelink = False
 ALONE = (  # pages that belong to no section, so that a list beside them would be empty
-    "index getting_started benchmarks faq glossary contributing whats_new references"
+    "index getting_started benchmarks faq glossary contributing architecture whats_new "
+    "references"
 )
 html_sidebars = {page: [] for page in ALONE.split()}
 html_theme_options = {
