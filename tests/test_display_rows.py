@@ -359,3 +359,24 @@ def test_made_by_hand_without_names():
     assert names == ["x0", "x1", "x2"]
     samples = SamplesDisplay(filled).plot()
     assert written_in(samples.ax_)[1, 2] == "5"
+
+
+@pytest.mark.parametrize("n_rows", [1, 10, 30])
+@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (62, 47), (3, 12)])
+def test_labels_are_within_the_figure(shape, n_rows):
+    n_features = shape[0] * shape[1]
+    X = np.random.default_rng(0).random((n_rows, n_features))
+    chains = np.stack([X] * 3, axis=1)
+    names = ["a long label"]
+    for display in (
+        ReconstructionDisplay(X, X=X, image_shape=shape, method="reconstruct").plot(),
+        SamplesDisplay(X, image_shape=shape).plot(n_columns=n_rows, row_labels=names),
+        SamplesDisplay(chains, image_shape=shape, n_gibbs_steps=[0, 1, 9]).plot(),
+    ):
+        display.figure_.canvas.draw()
+        inside = display.figure_.bbox
+        drawn = display.ax_.get_tightbbox()
+        assert drawn.x0 >= inside.x0
+        assert drawn.y0 >= inside.y0
+        assert drawn.x1 <= inside.x1
+        assert drawn.y1 <= inside.y1

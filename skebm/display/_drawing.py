@@ -21,7 +21,7 @@ WIDEST, LEAST_SIDE = 9.0, 1.0
 EDGE, HEADING, SCALE = 0.15, 0.5, 0.9
 
 # Inches of a letter, and of what stands around a label.
-LETTER, AROUND = 0.085, 0.3
+LETTER, AROUND = 0.085, 0.4
 
 
 def require_matplotlib(display, method="plot"):
@@ -30,12 +30,25 @@ def require_matplotlib(display, method="plot"):
     check_matplotlib_support(f"{name}.{method}")
 
 
-def one_axes(ax, size):
-    """An Axes, that of the user or one of a new figure of `size` inches."""
+def one_axes(ax, size, left=None, top=0.0):
+    """An Axes, that of the user or one of a new figure of `size` inches.
+
+    With `left`, there are so many inches for labels beside it, and `top` above it:
+    matplotlib's constrained layout does not get that right beside images.
+    """
     import matplotlib.pyplot as plt
 
-    if ax is None:
+    if ax is None and left is None:
         _, ax = plt.subplots(figsize=size, layout="constrained")
+    elif ax is None:
+        (width, height), edge = size, EDGE / 2
+        places = {
+            "left": (left + edge) / width,
+            "right": 1.0 - edge / width,
+            "bottom": edge / height,
+            "top": 1.0 - (top + edge) / height,
+        }
+        _, ax = plt.subplots(figsize=size, gridspec_kw=places)
     if np.ndim(ax) != 0:
         raise ValueError(
             f"ax should be one matplotlib Axes, got {np.size(ax)} of them."
@@ -135,14 +148,15 @@ def centres(n_tiles, side, gap):
 def tiles_size(n_lines, n_columns, image_shape, left=0.0, right=0.0, top=0.0):
     """Inches for a figure of so many tiles, with room for labels beside them."""
     height, width = image_shape[:2]
-    side = max(height, width)
+    side, gap = max(height, width), gap_of(image_shape)
     inches = TILE_INCHES * math.sqrt(max(side, TILE_PIXELS) / TILE_PIXELS)
+    across = n_columns * (width + gap) - gap
     scale = min(inches, LARGEST_TILE) / side
-    scale *= min(1.0, (WIDEST - left - right) / (n_columns * scale * width))
-    step = 1.0 + GAP
+    scale = min(scale, (WIDEST - left - right - EDGE) / across)
+    down = n_lines * (height + gap) - gap
     return (
-        max(n_columns * scale * width * step + left + right + EDGE, LEAST_SIDE),
-        max(n_lines * scale * height * step + top + EDGE, LEAST_SIDE),
+        max(scale * across + left + right + EDGE, LEAST_SIDE),
+        max(scale * down + top + EDGE, LEAST_SIDE),
     )
 
 

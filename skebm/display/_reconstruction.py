@@ -226,7 +226,8 @@ class ReconstructionDisplay:
     def _draw_tiles(self, ax, lines, shape, cmap):
         seen = self._seen()
         n_rows, n_features = seen.shape
-        ax = one_axes(ax, tiles_size(len(lines), n_rows, shape, room_for(self.labels_)))
+        left = room_for(self.labels_)
+        ax = one_axes(ax, tiles_size(len(lines), n_rows, shape, left), left)
         tiles = np.concatenate(list(lines.values())).astype(np.float64)
         self.im_ = draw_tiles(ax, tiles, shape, n_rows, cmap, value_range(tiles))
         if "observed" in lines:
