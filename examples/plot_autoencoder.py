@@ -1,12 +1,11 @@
 """
-Two numbers for each digit
-==========================
+Two numbers of a deep autoencoder tell more than two of PCA
+===========================================================
 
-A deep autoencoder gives each image of a handwritten digit two numbers, from which it
-makes the image again. It learns without labels. It is compared with the first two
-principal components on images that neither has seen, by two numbers: the squared error
-of the image that is made, and how often its ten nearest neighbours in the plane tell
-which digit it is. Of codes with more numbers, PCA catches up.
+A deep autoencoder gives each image of a handwritten digit two numbers, a code, from
+which it makes the image again. It learns without labels. On images that it has not
+seen, its code tells digits apart that the first two principal components mix up. For
+codes of many numbers, PCA is better.
 """
 
 import matplotlib.pyplot as plt
@@ -18,19 +17,20 @@ from sklearn.neighbors import KNeighborsClassifier
 from skebm import BernoulliRBM, DeepAutoencoder
 
 X, y = load_digits(return_X_y=True)
-X_train, X_test, y_train, y_test = train_test_split(
-    X / 16, y, test_size=0.3, random_state=0
-)
+X = (X / 16).astype("float32")
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0)
 
 # %%
-# Both are fitted
-# ---------------
-# The autoencoder is trained layer by layer as a stack of Boltzmann machines, which is
-# then unrolled and fine-tuned.
+# Two codes
+# ---------
+# The autoencoder is trained layer by layer, as a stack of Boltzmann machines. The stack
+# is then unrolled to a network and fine-tuned. Codes are compared by the squared error
+# of the image that is made of them, and by how often the ten nearest neighbours of a
+# test image tell its digit.
 
 
 def autoencoder(n_code):
-    """One with a code of so many numbers."""
+    """An autoencoder with a code of so many numbers."""
     return DeepAutoencoder(
         (256, 64, n_code),
         rbm=BernoulliRBM(n_iter=30),
@@ -45,14 +45,16 @@ def squared_error(images):
     return ((images - X_test) ** 2).sum(axis=1).mean()
 
 
-codes, made, titles = {}, {}, {}
+codes, made, titles, errors = {}, {}, {}, {}
 for name, model in {"PCA": PCA(2), "deep autoencoder": autoencoder(2)}.items():
     codes[name] = model.fit(X_train).transform(X_test)
     made[name] = model.inverse_transform(codes[name])
-    error = squared_error(made[name])
+    errors[name] = [squared_error(made[name])]
     neighbours = KNeighborsClassifier(10).fit(model.transform(X_train), y_train)
     accuracy = neighbours.score(codes[name], y_test)
-    titles[name] = f"{name}: squared error {error:.2f},\ndigit right {accuracy:.2f}"
+    titles[name] = (
+        f"{name}: squared error {errors[name][0]:.2f},\ndigit right {accuracy:.2f}"
+    )
     print(titles[name].replace("\n", " "))
 
 # %%
@@ -85,14 +87,13 @@ for line, (name, images) in zip(axes, rows.items(), strict=True):
 plt.show()
 
 # %%
-# More numbers
-# ------------
-# The more numbers a code has, the less there is left of what is bent: with 20 or 30,
-# and no more than 1257 images to learn from, PCA is better, and takes no time.
+# When PCA is enough
+# ------------------
+# The longer the code, the less is left for the autoencoder to gain: with 20 numbers and
+# more, and 1257 images to learn from, PCA is better, and takes no time.
 
 sizes = [2, 5, 10, 20, 30]
-errors = {"PCA": [], "deep autoencoder": []}
-for size in sizes:
+for size in sizes[1:]:
     for name, model in {
         "PCA": PCA(size),
         "deep autoencoder": autoencoder(size),
