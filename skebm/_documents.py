@@ -100,8 +100,10 @@ class DocumentsMixin:
         log_partition : LogPartition
             With attributes `value`; `lower` and `upper`, between which lie it and the
             estimates of the two directions, each with two of its standard errors on
-            either side; `std_error` of the value; `method`; and `effective_samples`,
-            what the weighted runs of the worse direction are worth.
+            either side; `std_error` of the value; `method`; `effective_samples`, what
+            the weighted runs of the worse direction are worth; and, where it is not
+            exact, `forward` and `reverse`, those estimates, `forward_error` and
+            `reverse_error`.
 
         Raises
         ------

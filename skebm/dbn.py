@@ -506,8 +506,7 @@ class DBN(
         Returns
         -------
         log_partition : LogPartition
-            With attributes `value`, `lower`, `upper`, `std_error`, `method` and
-            `effective_samples`.
+            As :meth:`BernoulliRBM.log_partition` returns it.
         """
         check_is_fitted(self)
         return self.rbms_[-1].log_partition(method, **options)

@@ -9,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from skebm import (
     DBM,
@@ -269,6 +271,11 @@ def test_other_estimators_of_components_and_the_machine_of_an_imputer():
     display = ComponentsDisplay.from_estimator(imputer)
     assert_allclose(display.components, imputer.estimator_.components_)
     assert to_columns(None, pca.components_) is pca.components_
+    search = GridSearchCV(machine, {"n_iter": [0, 1]}, cv=2).fit(X)
+    display = ComponentsDisplay.from_estimator(search, image_shape=(8, 8))
+    assert_allclose(display.components, search.best_estimator_.components_)
+    with pytest.raises(ValueError, match=r"give the step: pipeline\[-1\]"):
+        ComponentsDisplay.from_estimator(make_pipeline(search.best_estimator_))
 
 
 def test_panels_in_the_axes_of_a_user():

@@ -1,11 +1,15 @@
 """Pictures of fits, of log Z, of likelihoods and of hidden units."""
 
+import inspect
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 
+import skebm
 from skebm import (
     DBM,
     DBN,
@@ -25,6 +29,7 @@ from skebm import (
     RatingRBM,
     RBMClassifier,
 )
+from skebm import display as display_package
 from skebm.core.partition import LogPartition, Path
 
 from .test_display_components import _closed, digits, rbm
@@ -185,6 +190,21 @@ def test_a_monitor_has_a_line_for_each_fit():
     assert words == list(lines)
     with pytest.raises(ValueError, match="No logs to retrieve"):
         HistoryDisplay.from_monitor(HistoryMonitor())
+
+
+@pytest.mark.parametrize("name", display_package.__all__)
+def test_without_matplotlib_nothing_is_computed(name, monkeypatch):
+    """The error says who needs it, and comes first."""
+    kind = getattr(skebm, name)
+    assert kind is getattr(display_package, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    options = inspect.signature(kind.from_estimator).parameters
+    rows = {"X": None} if "X" in options else {}
+    with pytest.raises(ImportError, match=f"{name}.from_estimator requires matplotlib"):
+        kind.from_estimator(None, **rows)
+    made = kind.__new__(kind)
+    with pytest.raises(ImportError, match=f"{name}.plot requires matplotlib"):
+        made.plot()
 
 
 def test_histories_that_are_not_there():
@@ -402,6 +422,22 @@ def test_idle_units_of_a_code():
 
 def logistic(a):
     return 1.0 / (1.0 + np.exp(-a))
+
+
+def test_layers_of_a_network_that_gets_more_beside_them():
+    """The posterior of the layer above is beside each layer, and is left out."""
+    X, y = digits()
+    dbm = DBM((6, 4, 3), n_iter=2, random_state=0).fit(X)
+    options = {"max_iter": 1, "learning_rate_schedule": "linear", "random_state": 0}
+    model = DBMClassifier((6, 4, 3), dbm=dbm, **options).fit(X, y)
+    first, second, third = model._all_layers(X)
+    below = X
+    for index, found in enumerate((first, second)):
+        seen = np.hstack([below, dbm.transform(X, layer=index + 2)])
+        a = seen @ model.coefs_[index] + model.intercepts_[index]
+        assert_allclose(found, logistic(a), rtol=1e-4, atol=1e-5)
+        below = found
+    assert_allclose(third, model.transform(X), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

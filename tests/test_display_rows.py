@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 from skebm import (
@@ -20,7 +20,6 @@ from skebm import (
     ReconstructionDisplay,
     SamplesDisplay,
 )
-from skebm.core.machine import Params
 from skebm.core.sampling import gibbs, start_at_visible
 from skebm.core.streams import Purpose
 from skebm.display._drawing import ORANGE
@@ -36,6 +35,8 @@ def shown(display, line, column):
 
 def is_covered(display, line, column):
     """Where a tile is in the colour of gaps."""
+    from matplotlib.colors import to_rgb
+
     pixels = tile(display.gaps_.get_array(), line, column)
     covered = pixels[..., 3] == 1.0
     assert (pixels[covered][:, :3] == to_rgb(ORANGE)).all()
@@ -300,6 +301,23 @@ def test_a_table_of_filled_rows():
     assert len(frames.get_paths()) == (~seen).sum()
 
 
+def test_rows_of_other_containers():
+    """Data frames of polars, and sparse rows."""
+    polars = pytest.importorskip("polars")
+    rng = np.random.default_rng(0)
+    X = polars.DataFrame({"size": rng.normal(size=40), "colour": ["red", "blue"] * 20})
+    model = MixedRBM(3, n_iter=2, random_state=0).fit(X)
+    seen = np.tile([[True, False], [False, True]], (20, 1))
+    display = ReconstructionDisplay.from_estimator(
+        model, X, observed=seen, n_rows=2, random_state=0
+    )
+    assert display.X_filled[0, 0] == X["size"][0]
+    assert display.X_filled[1, 1] == "blue"
+    machine, (rows, _) = rbm(), digits()
+    display = ReconstructionDisplay.from_estimator(machine, sparse.csr_array(rows))
+    assert_allclose(display.X_filled, machine.reconstruct(rows[:10]), rtol=1e-5)
+
+
 def test_an_imputer_and_ratings():
     X = table()
     gaps = X.where(np.random.default_rng(0).random(X.shape) < 0.8)
@@ -341,5 +359,24 @@ def test_made_by_hand_without_names():
     assert names == ["x0", "x1", "x2"]
     samples = SamplesDisplay(filled).plot()
     assert written_in(samples.ax_)[1, 2] == "5"
-    params = Params((np.ones((3, 1)),), (np.zeros(3), np.zeros(1)))
-    assert params.weights[0].shape == (3, 1)
+
+
+@pytest.mark.parametrize("n_rows", [1, 10, 30])
+@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (62, 47), (3, 12)])
+def test_labels_are_within_the_figure(shape, n_rows):
+    n_features = shape[0] * shape[1]
+    X = np.random.default_rng(0).random((n_rows, n_features))
+    chains = np.stack([X] * 3, axis=1)
+    names = ["a long label"]
+    for display in (
+        ReconstructionDisplay(X, X=X, image_shape=shape, method="reconstruct").plot(),
+        SamplesDisplay(X, image_shape=shape).plot(n_columns=n_rows, row_labels=names),
+        SamplesDisplay(chains, image_shape=shape, n_gibbs_steps=[0, 1, 9]).plot(),
+    ):
+        display.figure_.canvas.draw()
+        inside = display.figure_.bbox
+        drawn = display.ax_.get_tightbbox()
+        assert drawn.x0 >= inside.x0
+        assert drawn.y0 >= inside.y0
+        assert drawn.x1 <= inside.x1
+        assert drawn.y1 <= inside.y1

@@ -50,10 +50,27 @@ class Path(NamedTuple):
 class LogPartition(NamedTuple):
     """log Z in nats, and how far it is to be trusted.
 
-    `lower` and `upper` enclose the estimates from annealing in the two directions,
-    `forward` and `reverse`; `effective_samples` is what the weights of the worse one
-    are worth; infinite where log Z is exact. There, no direction is an estimate.
-    `path` is how annealing got there, where it is kept.
+    Attributes
+    ----------
+    value : float
+        The best estimate; or log Z itself, where it is exact.
+    lower, upper : float
+        The bracket: between them lie the value and the estimates of annealing in the
+        two directions, each with two of its standard errors on either side.
+    std_error : float
+        Standard error of the value; 0 where it is exact.
+    method : {"exact", "ais"}
+        Enumeration, or annealed importance sampling.
+    effective_samples : float
+        What the weighted runs of the worse direction are worth; infinite where the
+        value is exact.
+    forward, reverse : float or None
+        Estimates of the two directions. Forward annealing errs downwards in
+        expectation, and reverse annealing, from samples of the machine, upwards.
+    forward_error, reverse_error : float or None
+        Their standard errors.
+    path : Path or None
+        What both have found along the inverse temperatures.
     """
 
     value: float

@@ -141,6 +141,7 @@ class ComponentsDisplay:
         ValueError
             If there is no such layer or unit, or if `image_shape` does not fit.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         weights = layer_weights(machine)
         weights[0] = to_columns(visible_kind(machine), weights[0])
@@ -238,7 +239,8 @@ class ComponentsDisplay:
             bars = panel.barh(np.arange(n_bars), weights[largest], color=colours)
             panel.set_yticks(np.arange(n_bars), [names[i] for i in largest])
             panel.invert_yaxis()
-            panel.set(title=title, xlim=(-limit if sign == "both" else 0.0, limit))
+            panel.set_title(title, fontsize="medium")
+            panel.set(xlim=(-limit if sign == "both" else 0.0, limit))
             opened(panel)
             panel.grid(visible=False, axis="y")
             panel.set_xlabel("weight")

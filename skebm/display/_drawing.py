@@ -10,8 +10,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 BLUE, RED, GREEN, PINK, ORANGE, SKY = COLOURS
 GREY = "#808080"
 
-# Pixels between tiles, as a share of the longer side, and the inches of that side.
-GAP, TILE_INCHES = 0.08, 0.6
+# Pixels between tiles, as a share of the longer side. Inches of that side, where it has
+# so many pixels; they grow with the root of these, up to the most.
+GAP = 0.08
+TILE_INCHES, TILE_PIXELS, LARGEST_TILE = 0.6, 8, 1.3
 
 # Inches: of the widest figure that is drawn by itself, and of the least side of one;
 # around it, for labels above it, and for a scale.
@@ -19,20 +21,34 @@ WIDEST, LEAST_SIDE = 9.0, 1.0
 EDGE, HEADING, SCALE = 0.15, 0.5, 0.9
 
 # Inches of a letter, and of what stands around a label.
-LETTER, AROUND = 0.085, 0.15
+LETTER, AROUND = 0.085, 0.4
 
 
-def require_matplotlib(display):
+def require_matplotlib(display, method="plot"):
     """Raise an error that says how to get matplotlib, where it is not there."""
-    check_matplotlib_support(f"{type(display).__name__}.plot")
+    name = getattr(display, "__name__", type(display).__name__)
+    check_matplotlib_support(f"{name}.{method}")
 
 
-def one_axes(ax, size):
-    """An Axes, that of the user or one of a new figure of `size` inches."""
+def one_axes(ax, size, left=None, top=0.0):
+    """An Axes, that of the user or one of a new figure of `size` inches.
+
+    With `left`, there are so many inches for labels beside it, and `top` above it:
+    matplotlib's constrained layout does not get that right beside images.
+    """
     import matplotlib.pyplot as plt
 
-    if ax is None:
+    if ax is None and left is None:
         _, ax = plt.subplots(figsize=size, layout="constrained")
+    elif ax is None:
+        (width, height), edge = size, EDGE / 2
+        places = {
+            "left": (left + edge) / width,
+            "right": 1.0 - edge / width,
+            "bottom": edge / height,
+            "top": 1.0 - (top + edge) / height,
+        }
+        _, ax = plt.subplots(figsize=size, gridspec_kw=places)
     if np.ndim(ax) != 0:
         raise ValueError(
             f"ax should be one matplotlib Axes, got {np.size(ax)} of them."
@@ -55,7 +71,9 @@ def several_axes(ax, n_axes, n_columns, panel):
         figure = plt.figure(figsize=size, layout="constrained")
         grid = figure.add_gridspec(n_rows, n_columns)
     elif np.ndim(ax) == 0:
-        figure, place = ax.figure, ax.get_subplotspec()
+        figure = ax.figure
+        # In matplotlib 3.6, an Axes that is in no grid has no such method.
+        place = getattr(ax, "get_subplotspec", lambda: None)()
         if place is None:
             left, bottom, right, top = ax.get_position().extents
             grid = figure.add_gridspec(
@@ -130,12 +148,15 @@ def centres(n_tiles, side, gap):
 def tiles_size(n_lines, n_columns, image_shape, left=0.0, right=0.0, top=0.0):
     """Inches for a figure of so many tiles, with room for labels beside them."""
     height, width = image_shape[:2]
-    scale = TILE_INCHES / max(height, width)
-    scale *= min(1.0, (WIDEST - left - right) / (n_columns * scale * width))
-    step = 1.0 + GAP
+    side, gap = max(height, width), gap_of(image_shape)
+    inches = TILE_INCHES * math.sqrt(max(side, TILE_PIXELS) / TILE_PIXELS)
+    across = n_columns * (width + gap) - gap
+    scale = min(inches, LARGEST_TILE) / side
+    scale = min(scale, (WIDEST - left - right - EDGE) / across)
+    down = n_lines * (height + gap) - gap
     return (
-        max(n_columns * scale * width * step + left + right + EDGE, LEAST_SIDE),
-        max(n_lines * scale * height * step + top + EDGE, LEAST_SIDE),
+        max(scale * across + left + right + EDGE, LEAST_SIDE),
+        max(scale * down + top + EDGE, LEAST_SIDE),
     )
 
 
@@ -225,6 +246,7 @@ def label_lines(ax, labels, image_shape):
     places = centres(len(labels), image_shape[0], gap_of(image_shape))
     ax.set_yticks(places, labels)
     ax.tick_params(axis="y", length=0)
+    ax.set_anchor("E")  # what room is left goes to the labels
 
 
 def label_columns(ax, labels, image_shape):

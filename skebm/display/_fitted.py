@@ -11,13 +11,20 @@ from ..core.mixed import SideBySide
 
 
 def machine_of(estimator):
-    """The estimator, or the fitted machine within a BoltzmannImputer."""
+    """The estimator, or the fitted one in a BoltzmannImputer or in a search."""
     check_is_fitted(estimator)
-    return getattr(estimator, "estimator_", estimator)
+    for name in ("best_estimator_", "estimator_"):
+        estimator = getattr(estimator, name, estimator)
+    return estimator
 
 
 def layer_weights(estimator):
     """Weights of each layer from below, (n_lower, n_units), as NumPy's arrays."""
+    if not hasattr(estimator, "components_"):
+        raise ValueError(
+            f"{type(estimator).__name__} has no weights in components_. Of a pipeline, "
+            "give the step: pipeline[-1]."
+        )
     if hasattr(estimator, "rbms_"):
         weights = [rbm.components_.T for rbm in estimator.rbms_]
     elif hasattr(estimator, "encoder_coefs_"):

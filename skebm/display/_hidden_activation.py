@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from .._fitting import Trainable
 from ..core.monitor import DEAD_SPREAD
 from ._drawing import BLUE, GREY, ORANGE, RED, opened, require_matplotlib, several_axes
-from ._fitted import machine_of
+from ._fitted import as_array, machine_of
 
 # Inches of a panel, and panels in a row.
 PANEL, N_COLUMNS = (3.6, 3.3), 3
@@ -107,8 +108,11 @@ class HiddenActivationDisplay:
         ValueError
             If there is no such layer.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
-        hidden = [np.asarray(H, dtype=np.float64) for H in machine._all_layers(X)]
+        ours = isinstance(machine, Trainable)
+        hidden = machine._all_layers(X) if ours else [machine.transform(X)]
+        hidden = [as_array(H) for H in hidden]
         chosen = np.atleast_1d(range(1, len(hidden) + 1) if layers is None else layers)
         if not set(chosen.tolist()) <= set(range(1, len(hidden) + 1)):
             raise ValueError(

@@ -120,6 +120,7 @@ class HistoryDisplay:
         ValueError
             If the estimator keeps no history, or has no such quantity.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         history = history_of(machine)
         if quantities is not None:
@@ -151,6 +152,7 @@ class HistoryDisplay:
         ValueError
             If nothing was recorded, or not such a quantity.
         """
+        require_matplotlib(cls, "from_monitor")
         histories = recorded(monitor)
         if quantities is not None:
             histories = {k: picked(v, quantities) for k, v in histories.items()}

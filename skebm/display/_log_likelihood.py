@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._drawing import COLOURS, one_axes, opened, require_matplotlib
-from ._fitted import machine_of
+from ._fitted import as_array, machine_of
 
 SIZE = (6.0, 3.6)
 
@@ -79,9 +79,10 @@ class LogLikelihoodDisplay:
         ValueError
             If there are no rows.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         scores = {
-            name: np.asarray(machine.score_samples(rows), dtype=np.float64)
+            name: as_array(machine.score_samples(rows))
             for name, rows in named_sets(X).items()
         }
         return cls(scores).plot(ax=ax, **plot_params)

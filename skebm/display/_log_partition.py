@@ -121,6 +121,7 @@ class LogPartitionDisplay:
         ConvergenceWarning
             If a bracket is wider than 1 nat.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         if not hasattr(machine, "log_partition"):
             raise ValueError(
@@ -196,7 +197,7 @@ class LogPartitionDisplay:
         self.trusted_ = self._trusts(best)
         ax.set_title(verdict(best, self.trusted_), fontsize="medium")
         if ax.get_legend_handles_labels()[0]:
-            place = "upper right" if against == "n_betas" else "upper left"
+            place = "best" if against == "n_betas" else "upper left"
             ax.legend(fontsize="small", loc=place)
         opened(ax)
         return self

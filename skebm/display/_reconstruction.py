@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .._columns import is_frame
+from .._reader import table
 from ._drawing import (
     check_image_shape,
     cover,
@@ -150,6 +152,7 @@ class ReconstructionDisplay:
             If `image_shape` or `observed` does not fit, or if the estimator has no such
             method.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         check_image_shape(image_shape, machine.n_features_in_)
         rows = X[:n_rows] if n_rows is not None else X[:N_ROWS]
@@ -223,7 +226,8 @@ class ReconstructionDisplay:
     def _draw_tiles(self, ax, lines, shape, cmap):
         seen = self._seen()
         n_rows, n_features = seen.shape
-        ax = one_axes(ax, tiles_size(len(lines), n_rows, shape, room_for(self.labels_)))
+        left = room_for(self.labels_)
+        ax = one_axes(ax, tiles_size(len(lines), n_rows, shape, left), left)
         tiles = np.concatenate(list(lines.values())).astype(np.float64)
         self.im_ = draw_tiles(ax, tiles, shape, n_rows, cmap, value_range(tiles))
         if "observed" in lines:
@@ -291,5 +295,11 @@ def with_gaps(rows, seen):
         return rows
     if hasattr(rows, "iloc"):
         return rows.where(seen)
+    if is_frame(rows):  # of another kind than pandas'
+        columns = [
+            np.where(seen[:, index], np.array(rows[name].to_list(), dtype=object), None)
+            for index, name in enumerate(rows.columns)
+        ]
+        return table(type(rows), rows.columns, columns, rows.dtypes, None)
     rows = as_array(rows)
     return np.where(seen, rows, None if rows.dtype == object else np.nan)

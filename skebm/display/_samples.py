@@ -153,6 +153,7 @@ class SamplesDisplay:
             If `image_shape` does not fit, or if the estimator does not take what is
             asked for.
         """
+        require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         check_image_shape(image_shape, machine.n_features_in_)
         names, steps = column_names(machine, feature_names), steps_of(n_gibbs_steps)
@@ -227,7 +228,10 @@ class SamplesDisplay:
         n_lines = -(-len(rows) // n_columns)
         left = room_for(row_labels)
         top = 0.0 if headings is None else HEADING
-        ax = one_axes(ax, tiles_size(n_lines, n_columns, shape, left, top=top))
+        if self.n_gibbs_steps is not None:
+            left += HEADING / 2
+        size = tiles_size(n_lines, n_columns, shape, left, top=top)
+        ax = one_axes(ax, size, left, top)
         limits = value_range(rows)
         self.im_ = draw_tiles(ax, rows, shape, n_columns, cmap, limits)
         if known is not None:
