@@ -184,7 +184,7 @@ def test_arrays_stay_on_their_device(estimator):
     "estimator",
     [
         DBNClassifier((4, 3), early_stopping=True, unlabeled=2),
-        DBNClassifier((4, 3), dropout=0.2, class_weight={0: 2.0}),
+        DBNClassifier((4, 3), dropout=0.2),
         DBNRegressor((4, 3), solver="sgd"),
         DBMClassifier((4, 3)),
         DeepAutoencoder((4, 2), early_stopping=True),
