@@ -1,6 +1,6 @@
 """
-The second layer of a machine keeps the strokes of a digit together
-===================================================================
+The second layer keeps the strokes of a digit together
+======================================================
 
 A deep Boltzmann machine draws handwritten digits that are as near to known ones as new
 digits are. Without its second hidden layer, strokes fall apart. A machine that has one
@@ -53,10 +53,13 @@ images = {
     "one layer, 256": wide.sample(500, random_state=0),
 }
 figure, axes = plt.subplots(2, 2, figsize=(8, 5), layout="constrained")
+figure.get_layout_engine().set(wspace=0.1, hspace=0.1)
 for axis, (name, rows) in zip(axes.flat, images.items(), strict=True):
     distance = nearest.kneighbors(rows)[0].mean()
     print(f"{name:25} {distance:.2f} pixels from the nearest training image")
-    SamplesDisplay(rows[:32], image_shape=(8, 8)).plot(ax=axis, n_columns=8)
+    SamplesDisplay(rows[:18], image_shape=(8, 8)).plot(
+        ax=axis, n_columns=6, cmap="gray_r"
+    )
     axis.set_title(f"{name}: {distance:.1f} pixels off", fontsize=11)
 plt.show()
 
