@@ -67,27 +67,29 @@ rest.data = X.data - by_biases[X.nonzero()]
 svd = TruncatedSVD(2, random_state=0).fit(rest)
 by_svd = by_biases + svd.inverse_transform(svd.transform(rest))
 rbm = RatingRBM(30, learning_rate=0.1, weight_decay=5.0, random_state=0).fit(X)
-print(f"biases                   RMSE {error(by_biases[tuple(held_out.T)]):.3f}")
-print(f"biases and TruncatedSVD  RMSE {error(by_svd[tuple(held_out.T)]):.3f}")
-print(f"RatingRBM                RMSE {error(rbm.predict(X, held_out)):.3f}")
+predicted = {
+    "biases": by_biases,
+    "biases and SVD": by_svd,
+    "RatingRBM": rbm.predict(X, "all"),
+}
+errors = {name: error(all_[tuple(held_out.T)]) for name, all_ in predicted.items()}
+for name, value in errors.items():
+    print(f"{name:15} RMSE {value:.3f}")
 
 # %%
 # What it expects
 # ---------------
 # Users are sorted by their first taste, and items by the taste that they are for, and
 # by whether they suit it. What the machine expects shows both tastes; the biases show
-# neither.
+# neither. The errors are those of the ratings held out.
 
 users, items = np.argsort(taste[:, 0]), np.lexsort((kind, np.arange(n_items) >= 50))
 seen = np.full(ratings.shape, np.nan)
 seen[tuple(known.T)] = ratings[tuple(known.T)]
-images = {
-    "known ratings": seen,
-    "biases": by_biases,
-    "RatingRBM": rbm.predict(X, "all"),
-    "all ratings": ratings,
-}
-figure, axes = plt.subplots(1, 4, figsize=(9, 3.6), sharey=True, layout="constrained")
+images = {"known ratings": seen}
+images |= {f"{name}\nRMSE {errors[name]:.3f}": predicted[name] for name in predicted}
+images["all ratings"] = ratings
+figure, axes = plt.subplots(1, 5, figsize=(9.5, 3.6), sharey=True, layout="constrained")
 colours = plt.get_cmap("viridis").with_extremes(bad="white")
 for axis, (name, image) in zip(axes, images.items(), strict=True):
     picture = axis.imshow(
