@@ -4,9 +4,9 @@ Few features for a linear classifier
 
 Logistic regression finds it hard to tell handwritten digits apart when they may be
 shifted by a pixel. Features help. If there may be few of them, 32 or 64, those of a
-Boltzmann machine are the best of those compared. If there may be 128 or more, Nystroem's
-method is as good, and faster. It needs no training, and neither do random features,
-which come near then. A support vector machine is better than all of them.
+Boltzmann machine are the best of those compared. If there may be 128 or more, those of
+Nystroem's method are as good, and faster, and even an untrained machine comes near. A
+support vector machine is better than all of them.
 """
 
 import matplotlib.pyplot as plt
