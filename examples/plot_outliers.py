@@ -83,6 +83,7 @@ rows = {"training": train, "test": test, "8, which is unknown": outliers}
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained")
 LogLikelihoodDisplay.from_estimator(rbm, rows, ax=axes[0], bins=20)
 axes[0].set(ylim=(0, 0.18), title="The unknown digit is less likely")
+axes[0].legend(fontsize="small", framealpha=1)
 means = [np.mean(values) for values in areas.values()]
 colours = ["tab:red", "0.5", "0.5", "0.5", "0.8"]
 bars = axes[1].barh(list(areas), means, color=colours)

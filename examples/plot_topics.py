@@ -1,13 +1,12 @@
 """
-Topics of word counts
-=====================
+Half of a document's words, predicted from the other half
+=========================================================
 
-The documents are what scikit-learn says of itself: the docstrings of all estimators
-and functions. A replicated softmax, a restricted Boltzmann machine for word counts, and
-latent Dirichlet allocation learn topics from four fifths of them. Then half of the
-words of each other document are given, and the models predict the words of the other
-half. The Boltzmann machine has the lower perplexity: its topics multiply each other's
-probabilities, and do not share the words among them.
+The documents are what scikit-learn says of itself: the docstrings of all estimators and
+functions. Half of the words of a document are given. A replicated softmax, a Boltzmann
+machine for word counts, predicts the other half better than latent Dirichlet allocation
+with as many topics does: its perplexity is lower. Its topics multiply each other's
+probabilities, where those of the other model share the words among them.
 """
 
 import inspect
@@ -19,12 +18,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import train_test_split
 from sklearn.utils.discovery import all_estimators, all_functions
 
-from skebm import MultinomialRBM
+from skebm import ComponentsDisplay, MultinomialRBM
 
 # %%
 # The documents
 # -------------
-# Each word counts that is in at least 5 of them, and in no more than a third.
+# Each word counts that is in at least 5 of them, and in no more than a third. The
+# models learn from four fifths of the documents.
 
 texts = [inspect.getdoc(item) for _, item in [*all_estimators(), *all_functions()]]
 texts = [text for text in texts if text]
@@ -55,7 +55,7 @@ topics = lda.components_ / lda.components_.sum(axis=1, keepdims=True)
 p, counts = lda.transform(first) @ topics, second.tocoo()
 log_p = np.log(p[counts.row, counts.col])
 perplexities = {
-    "as frequent as ever": rbm.perplexity(second, given=0 * first),
+    "word frequencies": rbm.perplexity(second, given=0 * first),
     "latent Dirichlet allocation": np.exp(-(counts.data @ log_p) / counts.data.sum()),
     "replicated softmax": rbm.perplexity(second, given=first),
 }
@@ -63,11 +63,15 @@ for name, perplexity in perplexities.items():
     print(f"{name:28} {perplexity:6.1f}")
 
 # %%
-# What the hidden units stand for
-# -------------------------------
 
-for words in rbm.top_words(7, vectorizer.get_feature_names_out())[:8]:
-    print(" ".join(words))
+figure, axis = plt.subplots(figsize=(6.4, 2.2), layout="constrained")
+bars = axis.barh(
+    list(perplexities), list(perplexities.values()), color=["0.7", "0.5", "tab:red"]
+)
+axis.bar_label(bars, fmt="%.0f", padding=3)
+axis.set(xlabel="perplexity of a word (lower is better)", xlim=(0, 1500))
+axis.set_title("The other half of a document's words")
+plt.show()
 
 # %%
 # Words that the machine expects next
@@ -81,9 +85,12 @@ for line in ("trees splits forest", "text tokens vocabulary", "clusters centroid
     print(f"{line:24}: {' '.join(vectorizer.get_feature_names_out()[best])}")
 
 # %%
-# Perplexities
+# What the hidden units stand for
+# -------------------------------
+# The words with the largest weights of six hidden units.
 
-figure, axis = plt.subplots(figsize=(6, 2), layout="constrained")
-axis.barh(list(perplexities), list(perplexities.values()))
-axis.set_xlabel("perplexity of the words of second halves")
+names = vectorizer.get_feature_names_out()
+for words in rbm.top_words(7, names)[:6]:
+    print(" ".join(words))
+ComponentsDisplay.from_estimator(rbm, feature_names=names, sign="positive")
 plt.show()
