@@ -53,6 +53,7 @@ FLOORS = {
     "core.wake_sleep": 8,
     "core.ratings": 5,
     "core.rating_training": 7,
+    "core.rounds": 7,
     "_warnings": 0,
     "_validation": 7,
     "_columns": 1,
@@ -62,6 +63,7 @@ FLOORS = {
     "_resuming": 8,
     "_labels": 7,
     "_machine": 7,
+    "_places": 8,
     "_queries": 8,
     "_layers": 8,
     "_rating_rows": 8,
@@ -88,12 +90,14 @@ FLOORS = {
     "_stack_epochs": 15,
     "dbn": 16,
     "dbm": 16,
+    "_dask_rows": 17,
     "_origins": 17,
     "_networks": 18,
     "_fine_tuned": 19,
     "autoencoder": 19,
     "_classifier": 20,
     "supervised": 21,
+    "dask": 22,
 }
 
 
