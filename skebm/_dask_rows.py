@@ -1,5 +1,6 @@
 """Rows on a Dask cluster as users give them, checked, as rows that are spread."""
 
+from functools import partial
 from os import PathLike
 
 import dask.array as da
@@ -10,7 +11,7 @@ from distributed import Future, get_client
 
 from ._checkpoint import without_callbacks
 from ._fitting import Trainable
-from ._places import Places, gathered, kept, look, sample_of, sent_once
+from ._places import Places, gathered, kept, look, opened, sample_of, sent_once
 from ._restricted import BaseRBM
 from ._stacking import lowest
 from ._warnings import warn
@@ -63,31 +64,74 @@ def refuse(words):
     raise TypeError(f"skebm.dask fits {words}.")
 
 
+def by_parts(estimator, method, X):
+    """What a method of a fitted estimator gives for rows, to be computed by parts."""
+    if not isinstance(X, da.Array):
+        parts = listed(X)
+        answered(estimator, method, delayed(first_row)(parts[0]).compute())
+        sent = delayed(without_callbacks(estimator))
+        return [delayed(answered)(sent, method, part) for part in parts]
+    check_columns(X)
+    # What takes long and is the same for all rows, as log Z, is now done and known.
+    first = answered(estimator, method, X.blocks[0, 0].compute()[:1])
+    sent = delayed(without_callbacks(estimator))
+    flat = {"drop_axis": 1}
+    shape = flat if first.ndim == 1 else {"chunks": (X.chunks[0], first.shape[1:])}
+    ask = partial(answered_rows, method=method)
+    nothing = first[:0]
+    return X.map_blocks(ask, estimator=sent, nothing=nothing, meta=nothing, **shape)
+
+
+def first_row(part):
+    """The first row of a part, as a table of one."""
+    return opened(part)[:1]
+
+
+def answered(estimator, method, part):
+    """What a method gives for a part."""
+    return getattr(estimator, method)(opened(part))
+
+
+def answered_rows(part, *, estimator, method, nothing):
+    """The same for a chunk of an array, which may have no rows."""
+    return answered(estimator, method, part) if part.shape[0] else nothing
+
+
 def parts_of(X):
     """The parts of X, from above."""
-    if isinstance(X, list | tuple):
-        if not X:
-            raise ValueError("X has no parts: give a list of one at least.")
-        return list(X)
     if not isinstance(X, da.Array):
-        raise TypeError(
-            "X should be a Dask array, or a list of parts, but is a "
-            f"{type(X).__name__}: for what fits in memory, use the estimator's own "
-            "fit; of a Dask data frame, give X.to_dask_array(lengths=True)."
-        )
-    if X.ndim != 2:
-        raise ValueError(f"X should have 2 dimensions, but has {X.ndim}.")
+        return listed(X)
+    check_columns(X)
     if np.isnan(X.shape).any():
         raise ValueError(
             "The chunks of X have unknown sizes: call X.compute_chunk_sizes() first."
         )
+    parts = X.to_delayed().ravel()
+    return [x for x, size in zip(parts, X.chunks[0], strict=True) if size]
+
+
+def listed(X):
+    """Parts that are in a list."""
+    if isinstance(X, list | tuple):
+        if not X:
+            raise ValueError("X has no parts: give a list of one at least.")
+        return list(X)
+    raise TypeError(
+        f"X should be a Dask array, or a list of parts, but is a {type(X).__name__}: "
+        "for what fits in memory, use the estimator's own methods; of a Dask data "
+        "frame, give X.to_dask_array(lengths=True)."
+    )
+
+
+def check_columns(X):
+    """Raise an error unless the rows of an array are each in one chunk."""
+    if X.ndim != 2:
+        raise ValueError(f"X should have 2 dimensions, but has {X.ndim}.")
     if X.numblocks[1] != 1:
         raise ValueError(
             f"X has {X.numblocks[1]} chunks of columns, but a row has to be in one "
             "piece: give X.rechunk({1: -1})."
         )
-    parts = X.to_delayed().ravel()
-    return [x for x, size in zip(parts, X.chunks[0], strict=True) if size]
 
 
 def weights_of(sample_weight, X):

@@ -101,7 +101,13 @@ def sent_once(x):
 def gathered(client, tasks):
     """What the tasks give, in their order."""
     with dask.config.set(ROOM):
-        return client.gather(client.compute(tasks))
+        futures = client.compute(tasks)
+        try:
+            return client.gather(futures)
+        finally:
+            # A traceback would hold them, and with them what failed.
+            for future in futures:
+                future.release()
 
 
 def kept(client, x):

@@ -5,13 +5,13 @@ from numbers import Integral
 from sklearn.utils import check_scalar
 
 try:
-    from ._dask_rows import spread_rows
+    from ._dask_rows import by_parts, spread_rows
 except ImportError as error:
     raise ImportError(
         "skebm.dask needs Dask: install it by `pip install skebm[dask]`."
     ) from error
 
-__all__ = ["fit", "resume"]
+__all__ = ["fit", "predict", "predict_proba", "resume", "score_samples", "transform"]
 
 
 def fit(estimator, X, *, sample_weight=None, steps_per_round=50, client=None):
@@ -81,7 +81,7 @@ def fit(estimator, X, *, sample_weight=None, steps_per_round=50, client=None):
     >>> from skebm import BernoulliRBM
     >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]] * 100)
     >>> rbm = BernoulliRBM(n_components=2, n_iter=100, random_state=0)
-    >>> with Client(processes=False, dashboard_address=None) as client:
+    >>> with Client(processes=False, dashboard_address=":0") as client:
     ...     rbm = skebm.dask.fit(rbm, da.from_array(X, chunks=(100, -1)))
     >>> bool(rbm.score(X) > rbm.score(1 - X))
     True
@@ -128,3 +128,87 @@ def resume(
     check_scalar(steps_per_round, "steps_per_round", Integral, min_val=1)
     rows = spread_rows(estimator, X, sample_weight, steps_per_round, client)
     return checkpoint.resume(rows, callbacks=callbacks)
+
+
+def transform(estimator, X):
+    """Compute features of rows by chunks.
+
+    Nothing is computed before the result is asked for, but the first row, to see that
+    it can be: then each chunk by itself, where it lies.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted estimator that has `transform`.
+    X : dask.array.Array of shape (n_samples, n_features), or list of parts
+        Rows, as in :func:`fit`; the sizes of chunks may be unknown.
+
+    Returns
+    -------
+    X_new : dask.array.Array of shape (n_samples, n_features_out), or list of delayed
+        What the estimator's `transform` gives.
+    """
+    return by_parts(estimator, "transform", X)
+
+
+def score_samples(estimator, X):
+    """Compute the log-likelihood of rows, or its bound, by chunks.
+
+    Nothing is computed before the result is asked for, but the first row, to see that
+    it can be: then each chunk by itself, where it lies.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted estimator that has `score_samples`.
+    X : dask.array.Array of shape (n_samples, n_features), or list of parts
+        Rows, as in :func:`fit`; the sizes of chunks may be unknown.
+
+    Returns
+    -------
+    log_likelihood : dask.array.Array of shape (n_samples,), or list of delayed
+        What the estimator's `score_samples` gives, in nats: log Z is found once.
+    """
+    return by_parts(estimator, "score_samples", X)
+
+
+def predict(estimator, X):
+    """Predict the targets of rows by chunks.
+
+    Nothing is computed before the result is asked for, but the first row, to see that
+    it can be: then each chunk by itself, where it lies.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted estimator that has `predict`.
+    X : dask.array.Array of shape (n_samples, n_features), or list of parts
+        Rows, as in :func:`fit`; the sizes of chunks may be unknown.
+
+    Returns
+    -------
+    y : dask.array.Array of shape (n_samples,), or list of delayed
+        What the estimator's `predict` gives.
+    """
+    return by_parts(estimator, "predict", X)
+
+
+def predict_proba(estimator, X):
+    """Predict the probabilities of classes by chunks.
+
+    Nothing is computed before the result is asked for, but the first row, to see that
+    it can be: then each chunk by itself, where it lies.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted estimator that has `predict_proba`.
+    X : dask.array.Array of shape (n_samples, n_features), or list of parts
+        Rows, as in :func:`fit`; the sizes of chunks may be unknown.
+
+    Returns
+    -------
+    proba : dask.array.Array of shape (n_samples, n_classes), or list of delayed
+        What the estimator's `predict_proba` gives.
+    """
+    return by_parts(estimator, "predict_proba", X)
