@@ -4,6 +4,7 @@ Every task is a function of what it is given, by a graph that holds all of it bu
 rows. So the scheduler does again, on another worker, what a worker that died had done.
 """
 
+import math
 import warnings
 from os import PathLike
 from typing import NamedTuple
@@ -67,9 +68,9 @@ class Places:
         Parameters
         ----------
         function : callable
-            Takes rows, their weights, the number of the part, its input, and `start`.
+            Takes rows, their weights, the number of the part, its chains, and `start`.
         inputs : sequence
-            An input for each part.
+            Chains for each part, or None.
         start : object
             What all parts are sent.
         combine : callable
@@ -77,12 +78,14 @@ class Places:
 
         Returns
         -------
-        found : object
-            The one of all parts.
+        found : skebm.core.rounds.Share
+            That of all parts.
         """
-        shares = self._tasks(asked_from, (function, start), *enumerate(inputs))
+        packed = map(as_bits, inputs)
+        shares = self._tasks(asked_from, (function, start), *enumerate(packed))
         one = in_tree(shares, delayed(combine, pure=False))
-        return gathered(self.client, [one])[0]
+        share = gathered(self.client, [one])[0]
+        return share._replace(chains=from_bits(share.chains))
 
     def _tasks(self, task, sent, *inputs):
         sent = sent_once(sent)
@@ -131,7 +134,44 @@ def asked(function, part, weights, dtype, scale, *args):
 def asked_from(sent, part, weights, dtype, scale, index, given):
     """The same in a round, of a part that goes on from what is sent to all."""
     function, start = sent
-    return asked(function, part, weights, dtype, scale, index, given, start)
+    given = from_bits(given)
+    share = asked(function, part, weights, dtype, scale, index, given, start)
+    return share._replace(chains=as_bits(share.chains))
+
+
+class Bits(NamedTuple):
+    """An array of zeros and ones, in a 32nd of the bytes of single precision.
+
+    The chains of all parts go through the client and the scheduler in each round.
+    """
+
+    bits: np.ndarray
+    shape: tuple
+    dtype: object
+
+
+def as_bits(x):
+    """Nested tuples and lists with such arrays as bits, and all else as it is."""
+    if isinstance(x, np.ndarray):
+        is_binary = bool(((x == 0) | (x == 1)).all())
+        return Bits(np.packbits(x == 1), x.shape, x.dtype) if is_binary else x
+    return of_each(as_bits, x)
+
+
+def from_bits(x):
+    """The arrays again."""
+    if isinstance(x, Bits):
+        bits = np.unpackbits(x.bits, count=math.prod(x.shape))
+        return bits.reshape(x.shape).astype(x.dtype)
+    return of_each(from_bits, x)
+
+
+def of_each(function, x):
+    """A function of each element, if it is a tuple or a list."""
+    if not isinstance(x, tuple | list):
+        return x
+    found, kind = map(function, x), type(x)
+    return kind(*found) if hasattr(kind, "_fields") else kind(found)
 
 
 def opened(part):

@@ -32,6 +32,8 @@ from skebm import (
     RBMClassifier,
 )
 from skebm._dask_rows import checked_client
+from skebm._places import as_bits, from_bits
+from skebm.core.algorithms import Tempered
 from tests.test_rounds import apart, assert_same, model, patterns
 
 
@@ -134,6 +136,19 @@ def test_a_worker_that_is_killed_changes_nothing(rng, client, tmp_path):
     assert kill.n_epochs == 2
     assert not flag.exists()
     assert_same(model(found), whole)
+
+
+def test_chains_are_sent_as_bits(rng):
+    """And come back as they were, also where they are not of zeros and ones."""
+    binary = (rng.random((7, 5)) < 0.5).astype(np.float32)
+    given = Tempered([None, binary, rng.normal(size=(3, 2))], (1.0, 0.0))
+    sent = as_bits(given)
+    assert sent.layers[1].bits.nbytes == 5  # 35 bits
+    found = from_bits(sent)
+    assert found.betas == given.betas
+    assert found.layers[0] is None
+    assert_same(found.layers, given.layers)
+    assert from_bits(as_bits(None)) is None
 
 
 def rbm_of(**params):
