@@ -168,6 +168,13 @@ def in_parts(kind, X, folder, client):
         path = str(folder / "X.zarr")
         da.from_array(X, chunks=(len(numbers[0]), -1)).to_zarr(path)
         return da.from_zarr(path)
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+        frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(X.shape[1])])
+        for index, rows in enumerate(numbers):
+            frame.iloc[rows].to_parquet(folder / f"part.{index}.parquet")
+        read = pytest.importorskip("dask.dataframe").read_parquet
+        return read(folder).to_dask_array(lengths=True)
     if kind == "paths":
         paths = [folder / f"{i}.npy" for i in range(3)]
         for path, part in zip(paths, parts, strict=True):
@@ -183,7 +190,8 @@ def in_parts(kind, X, folder, client):
 
 
 @pytest.mark.parametrize(
-    "kind", ["array", "zarr", "paths", "arrays", "futures", "sparse", "frames"]
+    "kind",
+    ["array", "zarr", "parquet", "paths", "arrays", "futures", "sparse", "frames"],
 )
 def test_parts_may_be_of_any_kind(rng, client, tmp_path, kind):
     X = patterns(rng, 90)

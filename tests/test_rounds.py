@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 from scipy import sparse
 
 from skebm import DBN, BernoulliRBM, Checkpoint, GaussianRBM, MultinomialRBM
@@ -229,6 +229,10 @@ def test_borders_are_learnt_together(rng, learn_scale):
     mean = found._visible_kind().decode(found._data_mean())
     assert_allclose(mean, X.mean(0), atol=1e-6)
     assert np.allclose(found._border["scale"], X.std(0)) != learn_scale
+    moved = np.array([1.0, 2.0, 3.0])
+    found.set_params(learning_rate=0.1).partial_fit(apart(X + moved, 3))
+    mean = found._visible_kind().decode(found._data_mean())
+    assert_allclose(mean, (X + moved / 2).mean(0), atol=1e-6)
 
 
 def test_a_stack_is_fitted_layer_by_layer(rng):
@@ -266,6 +270,7 @@ def test_word_counts(rng):
 def test_a_fit_goes_on_after_any_round(rng, tmp_path, estimator, n_before):
     X = patterns(rng, 90)
     whole = model(estimator.set_callbacks().fit(apart(X, 3)))
+    history = estimator.history_
     checkpoint = Checkpoint(tmp_path / "fit")
     estimator.set_callbacks(checkpoint)
     broken = apart(X, 3, fails_at=n_before)
@@ -278,6 +283,7 @@ def test_a_fit_goes_on_after_any_round(rng, tmp_path, estimator, n_before):
     resumed = checkpoint.resume(again)
     # Four epochs in all, of three steps in two rounds.
     assert again.places.n_rounds == 8 - n_before
+    assert_equal(resumed.history_, history)
     assert_same(model(resumed), whole)
 
 
