@@ -1,12 +1,12 @@
 """
-Half of a document's words, predicted from the other half
-=========================================================
+Topics that predict the other words of a document
+=================================================
 
 The documents are what scikit-learn says of itself: the docstrings of all estimators and
-functions. Half of the words of a document are given. A replicated softmax, a Boltzmann
-machine for word counts, predicts the other half better than latent Dirichlet allocation
-with as many topics does: its perplexity is lower. Its topics multiply each other's
-probabilities, where those of the other model share the words among them.
+functions. Half of the words of a document are given, and the words of the other half
+are predicted. A replicated softmax, the restricted Boltzmann machine for word counts,
+is less surprised by them than latent Dirichlet allocation with as many topics. Its
+topics multiply each other's probabilities, and do not share the words among them.
 """
 
 import inspect
@@ -14,6 +14,10 @@ import inspect
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.experimental import (
+    enable_halving_search_cv,  # noqa: F401
+    enable_iterative_imputer,  # noqa: F401
+)
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import train_test_split
 from sklearn.utils.discovery import all_estimators, all_functions
@@ -23,8 +27,8 @@ from skebm import ComponentsDisplay, MultinomialRBM
 # %%
 # The documents
 # -------------
-# Each word counts that is in at least 5 of them, and in no more than a third. The
-# models learn from four fifths of the documents.
+# Each word counts that is in at least 5 of them, and in no more than a third. Two
+# estimators of scikit-learn are there only where they are enabled, as above.
 
 texts = [inspect.getdoc(item) for _, item in [*all_estimators(), *all_functions()]]
 texts = [text for text in texts if text]
@@ -55,7 +59,7 @@ topics = lda.components_ / lda.components_.sum(axis=1, keepdims=True)
 p, counts = lda.transform(first) @ topics, second.tocoo()
 log_p = np.log(p[counts.row, counts.col])
 perplexities = {
-    "word frequencies": rbm.perplexity(second, given=0 * first),
+    "frequency of each word": rbm.perplexity(second, given=0 * first),
     "latent Dirichlet allocation": np.exp(-(counts.data @ log_p) / counts.data.sum()),
     "replicated softmax": rbm.perplexity(second, given=first),
 }
@@ -63,14 +67,23 @@ for name, perplexity in perplexities.items():
     print(f"{name:28} {perplexity:6.1f}")
 
 # %%
+# The perplexity is the number of words among which one would have to guess.
 
-figure, axis = plt.subplots(figsize=(6.4, 2.2), layout="constrained")
-bars = axis.barh(
-    list(perplexities), list(perplexities.values()), color=["0.7", "0.5", "tab:red"]
-)
+figure, axis = plt.subplots(figsize=(7, 2.4), layout="constrained")
+bars = axis.barh(list(perplexities), list(perplexities.values()), color=["0.7"] * 3)
+bars[-1].set_color("C3")
 axis.bar_label(bars, fmt="%.0f", padding=3)
-axis.set(xlabel="perplexity of a word (lower is better)", xlim=(0, 1500))
-axis.set_title("The other half of a document's words")
+axis.margins(x=0.12)
+axis.set_xlabel("perplexity of the words of second halves: less is better")
+plt.show()
+
+# %%
+# What the hidden units stand for
+# -------------------------------
+# The words that six of them make more likely.
+
+words = vectorizer.get_feature_names_out()
+ComponentsDisplay.from_estimator(rbm, units=6, feature_names=words, sign="positive")
 plt.show()
 
 # %%
@@ -82,15 +95,4 @@ before = rbm.word_distribution(np.zeros((1, X.shape[1])))[0]
 for line in ("trees splits forest", "text tokens vocabulary", "clusters centroid"):
     after = rbm.word_distribution(vectorizer.transform([line]).astype(np.float32))[0]
     best = np.argsort(before / after)[:7]
-    print(f"{line:24}: {' '.join(vectorizer.get_feature_names_out()[best])}")
-
-# %%
-# What the hidden units stand for
-# -------------------------------
-# The words with the largest weights of six hidden units.
-
-names = vectorizer.get_feature_names_out()
-for words in rbm.top_words(7, names)[:6]:
-    print(" ".join(words))
-ComponentsDisplay.from_estimator(rbm, feature_names=names, sign="positive")
-plt.show()
+    print(f"{line:24}: {' '.join(words[best])}")

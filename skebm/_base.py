@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._fitting import Fit, Trainable
 from ._machine import MachineMixin
-from ._machine_epochs import MachineEpochs, Run
+from ._machine_epochs import Run, epochs_of
 from ._queries import BoltzmannMachineMixin
 from ._resuming import Call
 from ._validation import (
@@ -24,7 +24,7 @@ from ._validation import (
 from .core import algorithms, optimise, training
 from .core.early_stopping import Progress, Rule, hold_out, weights_left
 from .core.machine import ODD, Params
-from .core.rows import float_dtype
+from .core.rows import float_dtype, rows_together
 
 SCHEDULES = {
     "constant": optimise.constant,
@@ -118,7 +118,7 @@ class TrainableMachine(MachineMixin, Trainable):
 
     def _first_run(self, fit, data, settings):
         """What the first epoch starts from."""
-        n_rows, state, history = data[0].shape[0], None, {}
+        n_rows, state, history = rows_together(data[0]), None, {}
         if fit.call.going_on:
             state = training.with_rows(self._resume(settings, n_rows), *data, settings)
             history = self.history_
@@ -323,7 +323,7 @@ class BaseBoltzmannMachine(
         if going_on:
             self._check_sizes()
         seed = call.seed(self)
-        settings = self._settings(seed, X.shape[0], units)
+        settings = self._settings(seed, rows_together(X), units)
         stopping, data = self._hold_out(X, weights, rates, settings)
         n_parts = len(self._hidden_sizes()) if pretrains else 0
         with Fit(
@@ -346,9 +346,8 @@ class BaseBoltzmannMachine(
                     settings = fitted_to_rows(settings, X, weights)
                 run = self._first_run(fit, data, settings)
             candidate = going_on or bool(fit.parts)
-            fit.train(
-                MachineEpochs(self, rates, run, data, settings, stopping, candidate)
-            )
+            stage = epochs_of(X)
+            fit.train(stage(self, rates, run, data, settings, stopping, candidate))
             fit.end()
         return self
 

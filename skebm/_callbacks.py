@@ -49,6 +49,20 @@ class HistoryMonitor(ScoringMonitor):
     def __init__(self, *, scoring=None):
         super().__init__(scoring=last_of_history if scoring is None else scoring)
 
+    def __setstate__(self, state):
+        """Report to where the pickled one did, unless this one begins a fit itself.
+
+        Dask's scheduler takes tasks apart on their way to the workers.
+        """
+        vars(self).update(state)
+        self._is_passed_on = True
+
+    def setup(self, estimator, context):
+        """Make ready for the fit of the estimator."""
+        if vars(self).pop("_is_passed_on", False):
+            super().__setstate__({})
+        super().setup(estimator, context)
+
     def on_fit_task_end(
         self, estimator, context, *, X=None, y=None, fitted_estimator=None
     ):

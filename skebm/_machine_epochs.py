@@ -4,18 +4,27 @@ import math
 from typing import NamedTuple
 
 from ._fitting import Stage
-from .core import monitor, training
+from .core import monitor, rounds, training
 from .core.early_stopping import Progress
+from .core.machine import Params
+from .core.rows import Spread, rows_together
 from .core.streams import Purpose, stream
 
 
 class Run(NamedTuple):
-    """All that goes from epoch to epoch; `first` is their number before this fit."""
+    """All that goes from epoch to epoch; `first` is their number before this fit.
+
+    Where rows are spread, an epoch has rounds, of which `turn` are done. `chains` are
+    those of each part, and `before` are the params that the epoch began with.
+    """
 
     state: training.State
     history: dict
     progress: Progress
     first: int
+    turn: int = 0
+    chains: tuple = ()
+    before: Params | None = None
 
 
 class MachineEpochs(Stage):
@@ -29,7 +38,7 @@ class MachineEpochs(Stage):
     def __init__(self, estimator, rates, run, data, settings, stopping, candidate):
         super().__init__(estimator, rates, run)
         self.data, self.settings, self.stopping = data, settings, stopping
-        self.candidate = candidate
+        self.candidate, self.seen = candidate, data[0]
         draws = stream(settings.seed, Purpose.MONITOR, run.state.params.biases[0])
         n_visible = run.state.params.biases[0].shape[0]
         self.watched = monitor.watch(data[0].shape[0], n_visible, draws)
@@ -60,9 +69,8 @@ class MachineEpochs(Stage):
 
     def _measured(self, before, state, rate):
         """Numbers for the history of an epoch that began with the params `before`."""
-        X, settings = self.data[0], self.settings
         measured = self._watch(state)
-        n_steps = -(-X.shape[0] // settings.batch_size)
+        n_steps = -(-rows_together(self.data[0]) // self.settings.batch_size)
         measured["gradient_norm"] = monitor.mean_gradient_norm(
             before, state.params, n_steps * rate * state.units[0].step_scale
         )
@@ -70,7 +78,7 @@ class MachineEpochs(Stage):
 
     def _watch(self, state):
         """What is seen of the rows that are watched, and of the chains."""
-        rows, settings = state.rows(self.data[0]), self.settings
+        rows, settings = state.rows(self.seen), self.settings
         chains = settings.algorithm.samples(state.chains)
         return monitor.measure(
             state.machine, rows, self.watched, chains, settings.inference
@@ -111,6 +119,45 @@ class MachineEpochs(Stage):
             f"learning_rate ({estimator.learning_rate:g}) or momentum "
             f"({estimator.momentum:g}), and see that X {self.run.state.units[0].ask}."
         )
+
+
+class SpreadEpochs(MachineEpochs):
+    """The same on rows that are spread, in rounds; some rows of all parts are watched.
+
+    Between rounds the fit is saved.
+    """
+
+    def __init__(self, estimator, rates, run, data, *others):
+        X, weights = data
+        super().__init__(estimator, rates, run, (X.sample, weights), *others)
+        n_watched = min(X.sample.shape[0], monitor.MAX_ROWS)
+        self.watched = self.watched._replace(rows=slice(0, n_watched))
+        self.data = data
+
+    def advance(self, rate):
+        """The run after one more epoch."""
+        X, settings, run = self.data[0], self.settings, self.run
+        before = run.before or run.state.params
+        n_turns = rounds.n_turns(X.sizes, settings.batch_size, X.steps_per_round)
+        for turn in range(run.turn, n_turns):
+            state, n_chains = run.state, rounds.n_chains_of(run.state, settings)
+            start = state._replace(chains=None)
+            start = rounds.Start(start, settings, rate, turn, n_turns, n_chains)
+            share = rounds.one_round(X, start, run.chains)
+            state = rounds.after_round(state, share)
+            run = Run(state, *run[1:4], turn + 1, share.chains, before)
+            if run.turn < n_turns:
+                self.run = run
+                self.fit.save()
+        work = training.epoch_work(X.shape[0], state.chains, settings)
+        state = state._replace(epoch=state.epoch + 1, work=state.work + work)
+        history = longer(run.history, self._measured(before, state, rate), state.epoch)
+        return Run(state, history, *run[2:4], chains=run.chains)
+
+
+def epochs_of(X):
+    """The kind of epochs that are gone through rows such as X."""
+    return SpreadEpochs if isinstance(X, Spread) else MachineEpochs
 
 
 def in_words(history):

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from ._validation import draw_seed
 from .core.backend import namespace, to_numpy
-from .core.rows import blocks, float_dtype, take_rows
+from .core.rows import Mapped, Spread, blocks, float_dtype, take_rows
 
 
 class Unfinished(NamedTuple):
@@ -61,6 +61,8 @@ class Call(NamedTuple):
         """The rows in the precision that the fit began with."""
         if self.unfinished is None or self.unfinished.double == is_double(X):
             return X
+        if isinstance(X, Spread):  # refused later, by the fingerprint
+            return X
         xp = np if sparse.issparse(X) else namespace(X)
         dtype = xp.float64 if self.unfinished.double else xp.float32
         return X.astype(dtype) if sparse.issparse(X) else xp.astype(X, dtype)
@@ -78,6 +80,8 @@ class Call(NamedTuple):
 
 def is_double(X):
     """Whether rows are computed in double precision."""
+    if isinstance(X, Spread | Mapped):
+        return is_double(X.sample if isinstance(X, Spread) else X.X)
     xp = np if sparse.issparse(X) else namespace(X)
     return float_dtype(X) == xp.float64
 
@@ -91,10 +95,18 @@ def as_plain(names):
 def fingerprint(*matrices, names=()):
     """Digest of the values of matrices: the same in any container and memory order.
 
-    And of names, such as those of classes.
+    And of names, such as those of classes. Of rows that are spread it is another one,
+    with their weights, precision, and how many steps make a round.
     """
     digest = hashlib.blake2b(repr(as_plain(names)).encode(), digest_size=16)
     for X in matrices:
+        if isinstance(X, Spread):
+            parts = X.each(fingerprint)
+            how = [*parts, X.steps_per_round, str(float_dtype(X))]
+            digest.update(repr(how).encode())
+            continue
+        if X is None:  # the weights are with the rows
+            continue
         digest.update(repr(tuple(X.shape)).encode())
         for rows in blocks(X.shape[0]):
             values = to_numpy(take_rows(X, rows, float_dtype(X)))

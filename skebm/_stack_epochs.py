@@ -91,7 +91,9 @@ class WakeSleep(StackEpochs):
         self.weights, self.settings = weights, settings
 
     def start(self):
-        """Make ready for the epochs."""
+        """Make ready for the epochs, if there are any."""
+        if not self.rates:
+            return
         array = self.weights
         watched = watch(*self.rows.shape, stream(self.seed, Purpose.MONITOR, array))
         self.watched_rows = take_rows(self.rows, watched.rows, array.dtype)

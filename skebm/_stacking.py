@@ -17,7 +17,15 @@ from ._machine_epochs import in_words
 from ._restricted import BaseRBM
 from ._validation import draw_seed
 from .core.backend import zeros
-from .core.rows import Encoded, Subset, by_blocks, float_dtype
+from .core.rows import (
+    Encoded,
+    Mapped,
+    Spread,
+    Subset,
+    by_blocks,
+    float_dtype,
+    take_rows,
+)
 from .core.stack import pass_up
 from .rbm import BernoulliRBM
 
@@ -176,7 +184,13 @@ def features(rbms, rows):
 
 
 def computed(function, rows, dtype):
-    """`function` of all rows, a block at a time; on disk for rows that lie there."""
+    """`function` of all rows, a block at a time; on disk for rows that lie there.
+
+    For rows that are spread, it is computed of those that are taken, where they lie.
+    """
+    if isinstance(rows, Spread):
+        n_columns = function(take_rows(rows.sample, slice(0, 1), dtype)).shape[1]
+        return rows.seen(Mapped(rows.sample, function, n_columns))
     return by_blocks(function, rows, dtype, on_disk if is_on_disk(rows) else zeros)
 
 

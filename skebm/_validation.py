@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 from ._columns import is_frame
 from ._warnings import warn
 from .core.backend import namespace, to_numpy
-from .core.rows import column_means, has_nan
+from .core.rows import Spread, column_means, has_nan
 
 
 def check_rows(estimator, X, *, method, kind, new=False, missing=False, reader=None):
@@ -27,8 +27,13 @@ def check_rows(estimator, X, *, method, kind, new=False, missing=False, reader=N
     Nothing of the estimator changes. `kind` is that of the visible units, or None where
     a machine within the estimator looks at the values. With `new`, the columns need not
     be those that the estimator was fitted to, and `reader` makes numbers of them, if
-    anything; with `missing`, entries of a dense array may be NaN.
+    anything; with `missing`, entries of a dense array may be NaN. Rows that are spread
+    were looked at where they lie.
     """
+    if isinstance(X, Spread):
+        if not new:
+            _check_n_features(estimator, X, reset=False)
+        return X
     reader = reader if new else estimator._reader
     if new:
         # Names that make no sense are an error even where they are not yet recorded.
@@ -134,7 +139,12 @@ def check_values(estimator, kind, X, name):
 
 
 def check_weights(sample_weight, X, dtype):
-    """Row weights: non-negative, not all zero, scaled to a mean of 1."""
+    """Row weights: non-negative, not all zero, scaled to a mean of 1.
+
+    None for rows that are spread, which have theirs beside them.
+    """
+    if isinstance(X, Spread):
+        return None
     weights = _check_sample_weight(
         sample_weight, X, dtype=dtype, ensure_non_negative=True
     )

@@ -53,6 +53,7 @@ FLOORS = {
     "core.wake_sleep": 8,
     "core.ratings": 5,
     "core.rating_training": 7,
+    "core.rounds": 7,
     "_warnings": 0,
     "_about": 1,
     "_validation": 7,
@@ -69,6 +70,7 @@ FLOORS = {
     "_resuming": 8,
     "_labels": 7,
     "_machine": 7,
+    "_places": 8,
     "_queries": 8,
     "_layers": 8,
     "_rating_rows": 8,
@@ -95,6 +97,7 @@ FLOORS = {
     "_stack_epochs": 15,
     "dbn": 16,
     "dbm": 16,
+    "_dask_rows": 17,
     "_origins": 17,
     "_networks": 18,
     "_fine_tuned": 19,
@@ -112,6 +115,7 @@ FLOORS = {
     "display._log_partition": 24,
     "display._log_likelihood": 24,
     "display._hidden_activation": 24,
+    "dask": 22,
 }
 
 

@@ -1,9 +1,11 @@
 """Rows of data: dense floats are made of a few of them at a time, never of all.
 
-A matrix is dense or sparse, or one of the lazy views below, which may be nested.
+A matrix is dense or sparse, or one of the lazy views below, which may be nested. Or its
+rows lie apart, as :class:`Spread`.
 """
 
 import math
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -34,6 +36,21 @@ class Encoded:
         self.X, self.kind = X, kind
         self.shape = (X.shape[0], kind.n_units(X.shape[1]))
 
+    def of(self, X):
+        """Other rows as states of the same kind."""
+        return Encoded(X, self.kind)
+
+
+class Mapped:
+    """A function of rows, `n_columns` numbers each, made of the rows that are taken."""
+
+    def __init__(self, X, function, n_columns):
+        self.X, self.function, self.shape = X, function, (X.shape[0], n_columns)
+
+    def of(self, X):
+        """The same function of other rows."""
+        return Mapped(X, self.function, self.shape[1])
+
 
 class Beside:
     """Matrices side by side; they are put together for the rows that are taken."""
@@ -50,12 +67,69 @@ class Columns:
         self.X, self.index = X, index
         self.shape = (X.shape[0], len(index))
 
+    def of(self, X):
+        """The same columns of other rows."""
+        return Columns(X, self.index)
+
 
 class Deviations:
     """Squared differences of the entries of a matrix from the values of columns."""
 
     def __init__(self, X, values):
         self.X, self.values, self.shape = X, values, X.shape
+
+    def of(self, X):
+        """The same of other rows."""
+        return Deviations(X, self.values)
+
+
+class Spread:
+    """Rows that lie apart, in parts, with the weights of the rows beside them.
+
+    `places` is where: its `each(function)` is the list of `function(X, sample_weight)`
+    for the parts, in their order, and :func:`skebm.core.rounds.one_round` says what
+    its `folded` is. `sizes` are the numbers of rows of the parts, `sample` is a matrix
+    of some rows of all of them, and `steps_per_round` how many minibatches a part goes
+    on for by itself. `views` are what the rows are seen through, one after the other.
+    No entry is missing.
+    """
+
+    def __init__(self, places, sizes, sample, steps_per_round, views=()):
+        self.places, self.sizes, self.sample = places, sizes, sample
+        self.steps_per_round, self.views = steps_per_round, views
+        self.shape = (sum(sizes), sample.shape[1])
+
+    @property
+    def rows_together(self):
+        """Rows that one part goes through, on average and rounded up."""
+        return -(-self.shape[0] // len(self.sizes))
+
+    def seen(self, view):
+        """The rows seen through one more view, which is `of` others than its own."""
+        views = (*self.views, view)
+        sample, steps = view.of(self.sample), self.steps_per_round
+        return Spread(self.places, self.sizes, sample, steps, views)
+
+    def each(self, function):
+        """What `function(X, sample_weight)` gives for each part, seen so."""
+        return self.places.each(partial(seen_by, function, self.views))
+
+
+def seen_by(function, views, X, *args):
+    """A function of a part, as it is seen through views."""
+    for view in views:
+        X = view.of(X)
+    return function(X, *args)
+
+
+def spread(X):
+    """Rows that lie apart, seen as X sees them; None where they are one matrix."""
+    if isinstance(X, Spread):
+        return X
+    if not isinstance(X, Encoded | Mapped | Columns | Deviations):
+        return None
+    below = spread(X.X)
+    return None if below is None else below.seen(X.of(below.sample))
 
 
 def take_rows(X, rows, dtype):
@@ -69,6 +143,8 @@ def take_rows(X, rows, dtype):
         return take_rows(X.X, take_rows(X.index, rows, X.index.dtype), dtype)
     if isinstance(X, Encoded):
         return X.kind.encode(take_rows(X.X, rows, dtype))
+    if isinstance(X, Mapped):
+        return X.function(take_rows(X.X, rows, dtype))
     if isinstance(X, Columns):
         return take_rows(X.X, rows, dtype)[:, X.index]
     if isinstance(X, Deviations):
@@ -85,6 +161,11 @@ def take_rows(X, rows, dtype):
     else:
         block = xp.take(X, rows, axis=0)
     return xp.astype(xp.asarray(block), dtype, copy=False)
+
+
+def rows_together(X):
+    """Rows that are gone through one after the other: all, unless they lie apart."""
+    return X.rows_together if isinstance(X, Spread) else X.shape[0]
 
 
 def blocks(n_rows):
@@ -112,7 +193,9 @@ def has_nan(X):
 
     Of a subset: whether any entry of the whole is.
     """
-    if isinstance(X, Subset | Encoded | Columns | Deviations):
+    if isinstance(X, Spread):
+        return False
+    if isinstance(X, Subset | Encoded | Mapped | Columns | Deviations):
         return has_nan(X.X)
     if isinstance(X, Beside):
         return any(map(has_nan, X.parts))
@@ -161,8 +244,10 @@ def float_dtype(X):
     Half precision is computed in float32, extended precision in float64. Of matrices
     side by side it is that of the first.
     """
-    if isinstance(X, Subset | Encoded | Columns):
+    if isinstance(X, Subset | Encoded | Mapped | Columns):
         return float_dtype(X.X)
+    if isinstance(X, Spread):
+        return float_dtype(X.sample)
     if isinstance(X, Beside):
         return float_dtype(X.parts[0])
     xp = np if sparse.issparse(X) else namespace(X)
@@ -217,16 +302,26 @@ def column_ranges(X):
 
     Of a column without any, they are infinite.
     """
+    apart = spread(X)
+    if apart is not None:
+        found = apart.each(lambda part, sample_weight: column_ranges(part))
+    else:
+        found = (ranges_of_block(X, block) for block in blocks(X.shape[0]))
     low = high = None
-    for block in blocks(X.shape[0]):
-        rows = take_rows(X, block, float_dtype(X))
-        xp = namespace(rows)
-        missing = xp.isnan(rows)
-        least = xp.min(xp.where(missing, math.inf, rows), axis=0)
-        most = xp.max(xp.where(missing, -math.inf, rows), axis=0)
+    for least, most in found:
+        xp = namespace(least)
         low = least if low is None else xp.minimum(least, low)
         high = most if high is None else xp.maximum(most, high)
     return low, high
+
+
+def ranges_of_block(X, block):
+    """The same of some rows."""
+    rows = take_rows(X, block, float_dtype(X))
+    xp = namespace(rows)
+    missing = xp.isnan(rows)
+    least = xp.min(xp.where(missing, math.inf, rows), axis=0)
+    return least, xp.max(xp.where(missing, -math.inf, rows), axis=0)
 
 
 def column_means(X, sample_weight):
@@ -235,6 +330,9 @@ def column_means(X, sample_weight):
     If entries are missing, the sum is that of the observed ones, (n_columns,), and the
     mean of a column without any is 0.
     """
+    apart = spread(X)
+    if apart is not None:
+        return joined_means(apart.each(column_means))
     missing, sums, mass = has_nan(X), 0.0, 0.0
     for block in blocks(X.shape[0]):
         weights = sample_weight[block]
@@ -248,6 +346,15 @@ def column_means(X, sample_weight):
     if not missing:
         mass = total(sample_weight)
     return sums / (mass + TINY), mass
+
+
+def joined_means(parts):
+    """One mean, and the sum of the weights, of pairs of these, one after the other."""
+    (mean, mass), *others = parts
+    for other, weight in others:
+        mass = mass + weight
+        mean = mean + (weight / (mass + TINY)) * (other - mean)
+    return mean, mass
 
 
 def total(sample_weight):

@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     BOUND = 21
     DESCENT = 22
     UP_DOWN = 23
+    PART = 24
 
 
 class HostStream:
@@ -101,3 +102,12 @@ def stream(seed, purpose, array, index=0):
     if is_torch_off_host(array):
         return TorchStream(key, array)
     return HostStream(key, array)
+
+
+def seed_of_part(seed, part, epoch):
+    """The seed of all streams of a part of the rows in one epoch of the fit of `seed`.
+
+    Their indices are then the rounds of the epoch.
+    """
+    key = np.random.SeedSequence([seed, int(Purpose.PART), part, epoch])
+    return int(key.generate_state(1, np.uint64)[0])
