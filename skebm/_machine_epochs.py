@@ -4,9 +4,11 @@ import math
 from typing import NamedTuple
 
 from ._fitting import Stage
+from ._warnings import warn
 from .core import monitor, training
 from .core.early_stopping import Progress
 from .core.streams import Purpose, stream
+from .core.verdict import has_left_its_start, shortfall
 
 
 class Run(NamedTuple):
@@ -60,11 +62,9 @@ class MachineEpochs(Stage):
 
     def _measured(self, before, state, rate):
         """Numbers for the history of an epoch that began with the params `before`."""
-        X, settings = self.data[0], self.settings
         measured = self._watch(state)
-        n_steps = -(-X.shape[0] // settings.batch_size)
         measured["gradient_norm"] = monitor.mean_gradient_norm(
-            before, state.params, n_steps * rate * state.units[0].step_scale
+            before, state.params, self._n_steps() * rate * state.units[0].step_scale
         )
         return measured
 
@@ -88,11 +88,44 @@ class MachineEpochs(Stage):
     def finish(self):
         """The run with its last epoch looked at, wherever it was made to stop."""
         run = self.run
-        if self.stopping is None or run.state.epoch <= run.progress.judged:
-            return run
-        progress, judged = self.stopping.judge(run.progress, run.state)
-        history = {k: [*v[:-1], judged.get(k, v[-1])] for k, v in run.history.items()}
-        return run._replace(progress=progress, history=history)
+        if self.stopping is not None and run.state.epoch > run.progress.judged:
+            progress, judged = self.stopping.judge(run.progress, run.state)
+            history = {
+                k: [*v[:-1], judged.get(k, v[-1])] for k, v in run.history.items()
+            }
+            run = run._replace(progress=progress, history=history)
+        self._warn_of_shortfall(run.progress.best or run.state)
+        return run
+
+    def _warn_of_shortfall(self, state):
+        """Warn where the machine to be kept is worse than independent units.
+
+        It may be another likelihood that is trained on, as that of classes, that of a
+        part of a deep machine, or one for each length of a document.
+        """
+        estimator, settings = self.estimator, self.settings
+        n_steps, rates = self._n_steps(), self.rates[: self.n_done]
+        if (
+            settings.objective is not None
+            or estimator._kinds_given is not None
+            or state.units[0].has_totals
+            or not has_left_its_start(rates, n_steps, state.units)
+        ):
+            return
+        found = shortfall(state, *self.data, self.watched, settings)
+        if found is not None:
+            warn(
+                f"{type(estimator).__name__} has learnt less than independent "
+                "units: rows of X have a mean log-likelihood of at most "
+                f"{found.log_likelihood:.4g} nats, and {found.independent:.4g} by the "
+                f"means of the columns alone. Lower learning_rate "
+                f"({estimator.learning_rate:g}) or momentum ({estimator.momentum:g}), "
+                f"or raise n_gibbs_steps ({estimator.n_gibbs_steps})."
+            )
+
+    def _n_steps(self):
+        """Number of minibatches in an epoch."""
+        return -(-self.data[0].shape[0] // self.settings.batch_size)
 
     def attributes(self):
         """The fitted attributes: of the best epoch, if rows were held out."""

@@ -6,6 +6,7 @@ case.
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 from .backend import namespace
@@ -143,12 +144,7 @@ class EarlyStopping(NamedTuple):
         units = state.units
         b = base_biases(units, state.params, state.means[0])[0]
         rows, weights = self.held_out
-        states = Encoded(rows, units[0])
-
-        def log_p(v):
-            kind = units[0].alike(v)
-            return v @ b + kind.log_base(v) - kind.log_partition(b)
-
+        states, log_p = Encoded(rows, units[0]), partial(log_independent, units[0], b)
         values = by_blocks(log_p, states, weights.dtype)
         independent = weighted_mean(values, weights) + units[0].log_jacobian
         gain = progress.best_score - independent
@@ -176,6 +172,11 @@ class EarlyStopping(NamedTuple):
 
         states = Encoded(rows, machine.units[0])
         return weighted_mean(by_blocks(energies, states, weights.dtype), weights)
+
+
+def log_independent(kind, b, v):
+    """log p(v) of independent units of a kind with these biases, (n_rows,)."""
+    return kind.alike(v).log_density(b, v)
 
 
 def weighted_mean(values, weights):
