@@ -165,8 +165,10 @@ def float_dtype(X):
         return float_dtype(X.X)
     if isinstance(X, Beside):
         return float_dtype(X.parts[0])
-    xp = np if sparse.issparse(X) else namespace(X)
-    if X.dtype == xp.float64 or X.dtype == getattr(xp, "longdouble", None):
+    xp, dtype = np if sparse.issparse(X) else namespace(X), X.dtype
+    if isinstance(dtype, np.dtype):
+        dtype = dtype.newbyteorder("=")  # files may have the other one
+    if dtype == xp.float64 or dtype == getattr(xp, "longdouble", None):
         return xp.float64
     return xp.float32
 
