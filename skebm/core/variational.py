@@ -20,7 +20,6 @@ from .machine import Params
 from .network import backward, by_input, layers_below, output_field
 from .units import LARGEST_EXPONENT
 
-
 # Rows may be far out of range. Squares of the means and standard deviations of their
 # posterior are numbers in single precision yet.
 LARGEST_MEAN, LARGEST_LOG_STD = 1e15, 0.5 * LARGEST_EXPONENT

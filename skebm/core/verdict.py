@@ -66,9 +66,10 @@ def shortfall(state, X, sample_weight, watched, settings):
     base = base_biases(units, state.params, mean)
     energies = visible_free_energy(state.machine, v, settings.inference)
     log_z, error = forward_log_z(state.machine, base, draws)
+    log_p, jacobian = log_independent(units[0], base[0], v), units[0].log_jacobian
     found = Shortfall(
-        -weighted_mean(energies, weights) - log_z + 2.0 * error,
-        weighted_mean(log_independent(units[0], base[0], v), weights),
+        -weighted_mean(energies, weights) - log_z + 2.0 * error + jacobian,
+        weighted_mean(log_p, weights) + jacobian,
     )
     return found if found.independent - found.log_likelihood > TOLERANCE else None
 
