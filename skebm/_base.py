@@ -264,6 +264,12 @@ class BaseBoltzmannMachine(
             or all are zero, or if there are too few rows to hold out.
         FloatingPointError
             If the parameters become infinite or NaN: the learning rate is too high.
+
+        Warns
+        -----
+        UserWarning
+            If X has values that its units cannot have, or if its rows end with a
+            log-likelihood that is below that of independent columns.
         """
         going_on = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, Call("fit", going_on))
