@@ -44,6 +44,10 @@ ALGORITHMS = {
 # least are not divided: their weights then count exactly as repetitions.
 UPDATES_PER_EPOCH, LEAST_BATCH, MOST_BATCH = 500, 20, 100
 
+# Chains that are left to us, where a batch is to hold all rows, whatever their number.
+# They do not depend on the rows, so that weights count as repetitions.
+MOST_CHAINS = 10_000
+
 
 def usual_batch_size(n_rows):
     """Rows in a batch, where none are asked for."""
@@ -60,7 +64,7 @@ def usual_n_chains(batch_size, n_rows):
     if batch_size == "auto":
         # Of rows that are divided: a single batch has as many chains as the smallest.
         batch_size = usual_batch_size(max(n_rows, 2 * LEAST_BATCH + 1))
-    return max(batch_size, min(2 * batch_size, MOST_BATCH))
+    return max(min(batch_size, MOST_CHAINS), min(2 * batch_size, MOST_BATCH))
 
 
 def fitted_to_rows(settings, X, sample_weight):
@@ -262,6 +266,12 @@ class BaseBoltzmannMachine(
             or all are zero, or if there are too few rows to hold out.
         FloatingPointError
             If the parameters become infinite or NaN: the learning rate is too high.
+
+        Warns
+        -----
+        UserWarning
+            If X has values that its units cannot have, or if its rows end with a
+            log-likelihood that is below that of independent columns.
         """
         going_on = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, Call("fit", going_on))

@@ -72,7 +72,8 @@ def check_labels(estimator, y, unlabeled, known, otherwise):
     """Labels of the labelled rows, and which these are, or None for all.
 
     `unlabeled` marks rows without a label: see `marked`. `known` are the classes, if
-    these are known. `otherwise` says what to do where no row has a label.
+    these are known. `otherwise` says what to do where no row has a label; with None,
+    there need be none.
     """
     y = label_array(estimator, y)
     check_mark(y, unlabeled)
@@ -85,6 +86,8 @@ def check_labels(estimator, y, unlabeled, known, otherwise):
     if y.ndim == 2:
         refuse_partly_marked(mark, unlabeled)
         mark = mark[:, 0]
+    if mark.all() and otherwise is None:
+        return y[:0], ~mark
     if mark.all():
         raise ValueError(
             f"No row of y has a label, all are unlabeled={unlabeled!r}. {otherwise}"

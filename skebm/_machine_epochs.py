@@ -3,12 +3,16 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from ._fitting import Stage
+from ._warnings import warn
 from .core import monitor, rounds, training
 from .core.early_stopping import Progress
 from .core.machine import Params
 from .core.rows import Spread, rows_together
 from .core.streams import Purpose, stream
+from .core.verdict import has_left_its_start, shortfall
 
 
 class Run(NamedTuple):
@@ -70,9 +74,8 @@ class MachineEpochs(Stage):
     def _measured(self, before, state, rate):
         """Numbers for the history of an epoch that began with the params `before`."""
         measured = self._watch(state)
-        n_steps = -(-rows_together(self.data[0]) // self.settings.batch_size)
         measured["gradient_norm"] = monitor.mean_gradient_norm(
-            before, state.params, n_steps * rate * state.units[0].step_scale
+            before, state.params, self._n_steps() * rate * state.units[0].step_scale
         )
         return measured
 
@@ -96,11 +99,48 @@ class MachineEpochs(Stage):
     def finish(self):
         """The run with its last epoch looked at, wherever it was made to stop."""
         run = self.run
-        if self.stopping is None or run.state.epoch <= run.progress.judged:
-            return run
-        progress, judged = self.stopping.judge(run.progress, run.state)
-        history = {k: [*v[:-1], judged.get(k, v[-1])] for k, v in run.history.items()}
-        return run._replace(progress=progress, history=history)
+        if self.stopping is not None and run.state.epoch > run.progress.judged:
+            progress, judged = self.stopping.judge(run.progress, run.state)
+            history = {
+                k: [*v[:-1], judged.get(k, v[-1])] for k, v in run.history.items()
+            }
+            run = run._replace(progress=progress, history=history)
+        self._warn_of_shortfall(run.progress.best or run.state)
+        return run
+
+    def _warn_of_shortfall(self, state):
+        """Warn where the machine to be kept is worse than independent units.
+
+        It may be another likelihood that is trained on, as that of classes, that of a
+        part of a deep machine, or one for each length of a document.
+        """
+        estimator, settings = self.estimator, self.settings
+        n_steps, rates = self._n_steps(), self.rates[: self.n_done]
+        if (
+            settings.objective is not None
+            or estimator._kinds_given is not None
+            or state.units[0].has_totals
+            or not has_left_its_start(rates, n_steps, state.units)
+        ):
+            return
+        found = shortfall(state, *self._judged(), self.watched, settings)
+        if found is not None:
+            warn(
+                f"{type(estimator).__name__} has learnt less than independent "
+                "units: rows of X have a mean log-likelihood of at most "
+                f"{found.log_likelihood:.4g} nats, and {found.independent:.4g} by the "
+                f"means of the columns alone. Lower learning_rate "
+                f"({estimator.learning_rate:g}) or momentum ({estimator.momentum:g}), "
+                f"or raise n_gibbs_steps ({estimator.n_gibbs_steps})."
+            )
+
+    def _n_steps(self):
+        """Number of minibatches in an epoch."""
+        return -(-rows_together(self.data[0]) // self.settings.batch_size)
+
+    def _judged(self):
+        """Rows and weights by which the machine is judged in the end."""
+        return self.data
 
     def attributes(self):
         """The fitted attributes: of the best epoch, if rows were held out."""
@@ -131,8 +171,12 @@ class SpreadEpochs(MachineEpochs):
         X, weights = data
         super().__init__(estimator, rates, run, (X.sample, weights), *others)
         n_watched = min(X.sample.shape[0], monitor.MAX_ROWS)
-        self.watched = self.watched._replace(rows=slice(0, n_watched))
+        self.watched = self.watched._replace(rows=np.arange(n_watched))
         self.data = data
+
+    def _judged(self):
+        """The sample of the rows, each of which counts the same."""
+        return self.seen, np.ones(self.seen.shape[0])
 
     def advance(self, rate):
         """The run after one more epoch."""

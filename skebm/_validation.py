@@ -34,7 +34,7 @@ def check_rows(estimator, X, *, method, kind, new=False, missing=False, reader=N
         if not new:
             _check_n_features(estimator, X, reset=False)
         return X
-    reader = reader if new else estimator._reader
+    reader, X = reader if new else estimator._reader, unmasked(X)
     if new:
         # Names that make no sense are an error even where they are not yet recorded.
         _check_feature_names(BaseEstimator(), X, reset=True)
@@ -62,6 +62,18 @@ def check_rows(estimator, X, *, method, kind, new=False, missing=False, reader=N
     if kind is not None:
         check_values(estimator, kind, checked, "X")
     return checked
+
+
+def unmasked(X):
+    """What is masked in a masked array as NaN; scikit-learn would see what is beneath.
+
+    Whole numbers are computed in single precision, as they are without a mask.
+    """
+    if not np.ma.is_masked(X):
+        return X
+    if X.dtype.kind not in "fO":
+        X = X.astype(np.float32)
+    return X.filled(np.nan)
 
 
 def as_numbers(X):
@@ -204,7 +216,7 @@ def record_features(estimator, X):
 
 def check_states(X, name, shape, array, allow_nan=False):
     """States of a layer for each sample, like `array`; one row serves for all."""
-    X = X.toarray() if sparse.issparse(X) else X
+    X = X.toarray() if sparse.issparse(X) else unmasked(X)
     X = namespace(array).asarray(X, dtype=array.dtype)
     if X.ndim == 1:
         X = X[None, :]

@@ -64,8 +64,9 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         the odd ones.
     n_chains : int, default=None
         Number of persistent chains, at each temperature for "pt". None means twice
-        `batch_size`, up to 100, and no fewer than `batch_size`; with "auto" from 40 to
-        100, and no fewer than there are where training goes on.
+        `batch_size`, up to 100, and no fewer than `batch_size`, if that is at most
+        10,000; with "auto" from 40 to 100, and no fewer than there are where training
+        goes on.
     n_mean_field_steps : int, default=30
         Most updates of all hidden layers by which training finds their means for a row.
         :meth:`transform`, :meth:`score_samples` and so on use more, and a smaller

@@ -70,8 +70,9 @@ class MixedRBM(BaseRBM):
         Gibbs steps per update of the parameters.
     n_chains : int, default=None
         Number of persistent chains, at each temperature for "pt". None means twice
-        `batch_size`, up to 100, and no fewer than `batch_size`; with "auto" from 40 to
-        100, and no fewer than there are where training goes on. Not used by "cd".
+        `batch_size`, up to 100, and no fewer than `batch_size`, if that is at most
+        10,000; with "auto" from 40 to 100, and no fewer than there are where training
+        goes on. Not used by "cd".
     momentum : float, default=0.0
         Share of the last step that is taken again, in [0, 1).
     weight_decay : float, default=0.0

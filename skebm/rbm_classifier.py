@@ -79,8 +79,9 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
         Gibbs steps per update of the parameters.
     n_chains : int, default=None
         Number of persistent chains, at each temperature for "pt". None means twice
-        `batch_size`, up to 100, and no fewer than `batch_size`; with "auto" from 40 to
-        100, and no fewer than there are where training goes on. Not used by "cd".
+        `batch_size`, up to 100, and no fewer than `batch_size`, if that is at most
+        10,000; with "auto" from 40 to 100, and no fewer than there are where training
+        goes on. Not used by "cd".
     momentum : float, default=0.9
         Share of the last step that is taken again, in [0, 1).
     weight_decay : float, default=0.0
@@ -326,7 +327,8 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data, with values in [0, 1].
         y : array-like of shape (n_samples,)
-            Classes of the rows. Rows that have none hold `unlabeled`.
+            Classes of the rows. Rows that have none hold `unlabeled`: all of a call
+            may, unless `objective` is "discriminative".
         classes : array-like of shape (n_classes,), default=None
             All classes that there are, without `unlabeled`. Needed in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -391,8 +393,7 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
                 y,
                 self.unlabeled,
                 known,
-                "Each call takes at least one that has. For rows alone, take a "
-                "BernoulliRBM.",
+                self._without_labels(call),
             )
         if y.ndim > 1:
             raise ValueError(
@@ -411,25 +412,37 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
         of_class = class_weights(self.class_weight, labels, y, weights[labelled])
         weights = weights.copy()
         weights[labelled] *= of_class.astype(weights.dtype)
-        if not weights[labelled].any():
+        if labelled.any() and not weights[labelled].any():
             raise ValueError(
                 "All rows that have a label have the weight zero, from sample_weight "
                 "or class_weight: give some of them a positive one."
             )
         return labels, codes, check_weights(weights, codes, weights.dtype)
 
+    def _without_labels(self, call):
+        """What to do where no row has a label; None where there is nothing to do.
+
+        A part of the rows may have none: their features are learnt.
+        """
+        if call.method == "partial_fit" and self.objective != "discriminative":
+            return None
+        return (
+            "Each call takes at least one that has. For rows alone, take a "
+            "BernoulliRBM."
+        )
+
     def _data(self, X, codes, weights, n_classes, seed):
         """Rows and weights to fit to; early stopping with others, if asked for."""
         labelled, rows = codes[:, 0] != NO_CLASS, Beside(X, codes)
         if self._shares(1.0)[0] == 0.0:
             used = np.flatnonzero(labelled)
-            rows, labelled = Subset(rows, used), labelled[used]
+            rows, labelled, codes = Subset(rows, used), labelled[used], codes[used]
             weights = check_weights(weights[used], used, weights.dtype)
         if not self.early_stopping:
             return (rows, weights), None
         suitable = labelled & (weights > 0.0)
         held_out, _, left = held_out_of(
-            rows, weights, suitable, self.validation_fraction, seed
+            rows, weights, suitable, self.validation_fraction, seed, codes[:, 0]
         )
         n_held_out, n_all = held_out[0].shape[0], int(suitable.sum())
         if n_held_out == n_all:
@@ -444,8 +457,10 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
     def _objective(self, n_classes, rows, weights):
         """What is maximised: the mean over the rows that have a label, and over all."""
         codes = by_blocks(lambda x: x[:, -1], rows, weights.dtype)
-        labelled = codes != NO_CLASS
-        shares = self._shares(float(weights.sum() / weights[labelled].sum()))
+        of_labelled = float(weights[codes != NO_CLASS].sum())
+        shares = self._shares(
+            float(weights.sum()) / of_labelled if of_labelled else 1.0
+        )
         return ClassObjective(n_classes, *shares, self.dropout)
 
     def _shares(self, mean_of_labelled):

@@ -49,6 +49,7 @@ FLOORS = {
     "core.fine_tuning": 7,
     "core.conditional": 6,
     "core.classes": 8,
+    "core.verdict": 8,
     "core.stack": 7,
     "core.wake_sleep": 8,
     "core.ratings": 5,

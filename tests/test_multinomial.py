@@ -605,3 +605,16 @@ def test_documents_without_words():
     assert_allclose(rbm.score_samples(np.zeros((2, 4))), 0.0, atol=1e-5)
     h = 1 / (1 + np.exp(-rbm.intercept_hidden_))
     assert_allclose(rbm.transform(np.zeros((1, 4)))[0], h, rtol=1e-5)
+
+
+def test_numbers_that_are_no_counts_are_refused():
+    """Each word is drawn by itself: so many would take all memory."""
+    X = np.random.default_rng(0).poisson(2.0, (40, 5)) + 1.0
+    bad = X.copy()
+    bad[3, 2] = 9.96921e36  # what netCDF fills gaps with
+    machine = MultinomialRBM(3, n_iter=2, random_state=0).fit(X)
+    before = machine.components_.copy()
+    for call in (machine.fit, machine.partial_fit, machine.transform):
+        with pytest.raises(ValueError, match=r"counts of words, but holds 9\.96921e"):
+            call(bad)
+    assert_array_equal(machine.components_, before)

@@ -935,3 +935,10 @@ def test_skops_round_trip():
     loaded = skops.loads(data, trusted=skops.get_untrusted_types(data=data))
     assert skops.get_untrusted_types(data=data) == ["skebm.rbm.BernoulliRBM"]
     assert_same_model(rbm.partial_fit(patterns()), loaded.partial_fit(patterns()))
+
+
+def test_a_batch_of_all_rows_has_no_million_chains():
+    """Nor does their number depend on the rows, as weights count as repetitions."""
+    rbm = BernoulliRBM(2, n_iter=1, batch_size=10**9, random_state=0)
+    assert rbm.fit([[0.0, 1.0], [1.0, 0.0]]).h_samples_.shape == (10_000, 2)
+    assert rbm.set_params(batch_size=5000)._n_chains(2) == 5000

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import pickle
 
 import numpy as np
@@ -18,8 +19,10 @@ from skebm import RBMClassifier
 from skebm.core import algorithms, classes
 from skebm.core.algorithms import Phases
 from skebm.core.machine import Machine, Params, gradient
+from skebm.core.rows import take_rows
 from skebm.core.sampling import USUAL
 from skebm.core.streams import Purpose, stream
+from skebm.rbm_classifier import NO_CLASS
 
 from .enumeration import energy
 from .machines import NAMESPACES, asarray_of, standard_errors
@@ -631,3 +634,41 @@ def test_rows_that_are_marked_have_no_score_with_a_class():
     model = RBMClassifier(3, unlabeled=np.nan, n_iter=1, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="For the score of a row of any class, leave"):
         model.score_samples(X, y)
+
+
+@pytest.mark.parametrize("objective", ["hybrid", "discriminative"])
+def test_rows_held_out_have_their_share_of_each_class(objective):
+    X, y = digits(300)
+    y = np.where(y == 3, 3, np.where(y == 4, 4, 0))
+    y[::7] = -1
+    model = classifier_of(
+        early_stopping=True, unlabeled=-1, validation_fraction=0.2, objective=objective
+    )
+    codes = np.searchsorted([0, 3, 4], y).astype(float)[:, None]
+    codes[y == -1] = NO_CLASS
+    _, stopping = model._data(X, codes, np.ones(len(y)), 3, 0)
+    rows = stopping.held_out[0]
+    held_out = take_rows(rows, np.arange(rows.shape[0]), np.float64)[:, -1]
+    n_of_each = np.array([(y == k).sum() for k in (0, 3, 4)])
+    assert len(held_out) == math.ceil(0.2 * n_of_each.sum())
+    n_held_out = np.bincount(held_out.astype(int), minlength=3)
+    assert (np.abs(n_held_out - 0.2 * n_of_each) < 1.0).all()
+
+
+@pytest.mark.parametrize("objective", ["hybrid", "generative"])
+def test_a_batch_may_have_no_label(objective):
+    """Its features are learnt, as those of rows without a label in any batch are."""
+    X, y = digits()
+    none = np.full(len(y), -1)
+    model = classifier_of(objective=objective, unlabeled=-1)
+    model.partial_fit(X, none, classes=range(10))
+    before = model.intercept_visible_.copy()
+    assert model.partial_fit(X, none).n_iter_ == 2
+    assert np.abs(model.intercept_visible_ - before).max() > 1e-4
+    assert np.isnan(model.history_["accuracy"]).all()
+    assert model.partial_fit(X, y).history_["accuracy"][-1] > 0.0
+    with pytest.raises(ValueError, match="No row of y has a label"):
+        model.fit(X, none)
+    model.set_params(objective="discriminative")
+    with pytest.raises(ValueError, match="No row of y has a label"):
+        model.partial_fit(X, none)

@@ -420,3 +420,18 @@ def test_all_arrays_move_between_namespaces():
             model.partial_fit(rows)
         found = np.asarray(moved.transform(xp.asarray(X)))
     assert_allclose(found, vae.transform(X), rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*expects values in:UserWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1e10, 1e30, -1e30])
+@pytest.mark.parametrize("kind", [VAE, ConditionalVAE])
+def test_rows_far_out_of_range_have_finite_scores(kind, scale, dtype):
+    X = (np.random.default_rng(0).random((40, 6)) < 0.5).astype(dtype)
+    model = kind(2, hidden_layer_sizes=(8,), n_iter=2, random_state=0)
+    model.fit(X, X[:, 0].astype(int))
+    assert np.isfinite(model.score_samples(X * np.dtype(dtype).type(scale))).all()
+    assert np.isfinite(model.transform(X * np.dtype(dtype).type(scale))).all()
+    if kind is ConditionalVAE:
+        p = model.predict_proba(X * np.dtype(dtype).type(scale))
+        np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-5)

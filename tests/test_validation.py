@@ -123,3 +123,38 @@ def test_who_can_fill_missing_entries_is_named():
         model.fit(ROWS)
         with pytest.raises(ValueError, match=rf"for example with {name}\.impute"):
             model.score(gaps)
+
+
+@pytest.mark.parametrize("dtype", [float, "f4", int, bool, object])
+def test_what_is_masked_is_missing(dtype):
+    """And not what happens to lie beneath the mask."""
+    mask = np.zeros(ROWS.shape, dtype=bool)
+    mask[::5, 2] = mask[0, 1] = True
+    masked = np.ma.masked_array(ROWS.astype(dtype), mask)
+    gaps = np.where(mask, np.nan, ROWS)
+    gaps = gaps if dtype in (float, object) else gaps.astype("f4")
+    rbm, other = (
+        BernoulliRBM(4, n_iter=2, random_state=0).fit(x) for x in (masked, gaps)
+    )
+    assert_array_equal(rbm.components_, other.components_)
+    assert_array_equal(rbm.transform(masked), rbm.transform(gaps))
+    drawn = [rbm.sample(60, given=x, random_state=0) for x in (masked, gaps)]
+    assert_array_equal(*drawn)
+    with pytest.raises(ValueError, match=r"DBN\.fit takes complete rows"):
+        DBN((4, 3), rbm=SHORT).fit(masked)
+
+
+def test_a_mask_of_nothing_changes_nothing():
+    rbm = BernoulliRBM(4, n_iter=2, random_state=0)
+    plain = rbm.fit(ROWS).components_
+    assert_array_equal(rbm.fit(np.ma.masked_array(ROWS)).components_, plain)
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: type(model).__name__)
+def test_the_other_byte_order_is_the_same(model):
+    """So files have it that come from other machines, as FITS has."""
+    model.set_params(random_state=0)
+    other = model.fit(ROWS.astype(">f8"), LABELS).transform(ROWS.astype(">f8"))
+    usual = model.fit(ROWS, LABELS).transform(ROWS)
+    assert usual.dtype == other.dtype == np.float64
+    assert_array_equal(usual, other)

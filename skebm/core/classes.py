@@ -267,13 +267,7 @@ class ClassStopping(NamedTuple):
         rows = Encoded(X, state.units[0])
         scores = class_scores(state.machine, rows, self.n_classes, weights.dtype)
         accuracy, log_p = (weighted_mean(scores[:, i], weights) for i in (0, 1))
-        if accuracy > progress.best_score:
-            progress = progress._replace(best=state, best_score=accuracy)
-        against = accuracy <= progress.last_gain + self.tol
-        if not against:
-            progress = progress._replace(last_gain=accuracy)
-        progress = progress._replace(
-            n_against=progress.n_against + 1 if against else 0, judged=state.epoch
-        )
+        against = progress.is_no_gain(accuracy, self.tol)
+        progress = progress.counted(state, accuracy, against)
         measured = {"validation_accuracy": accuracy, "validation_log_proba": log_p}
         return progress, measured

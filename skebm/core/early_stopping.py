@@ -6,6 +6,7 @@ case.
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 from .backend import namespace
@@ -49,6 +50,21 @@ class Progress(NamedTuple):
     n_against: int = 0
     judged: int = 0
     due: int = 0
+
+    def is_no_gain(self, score, margin):
+        """Whether a score is not above that of the last gain by more than a margin."""
+        return score <= self.last_gain + margin
+
+    def counted(self, state, score, against):
+        """The same with a state counted in, which may speak `against` going on."""
+        is_best = score > self.best_score
+        return self._replace(
+            best=state._replace(completed=None) if is_best else self.best,
+            best_score=score if is_best else self.best_score,
+            last_gain=self.last_gain if against else score,
+            n_against=self.n_against + 1 if against else 0,
+            judged=state.epoch,
+        )
 
 
 def annealed_log_z(progress, state, settings, log_z=ONE_LOG_Z):
@@ -121,34 +137,20 @@ class EarlyStopping(NamedTuple):
             "validation_log_likelihood": score,
             "free_energy_gap": held_out - compared,
         }
-        if score > progress.best_score:
-            best = state._replace(completed=None)
-            progress = progress._replace(best=best, best_score=score)
         if self.rule.falling:
             against = self._has_lost(progress, state, score)
         else:
-            against = score <= progress.last_gain + max(self.rule.tol, 2.0 * error)
-            if not against:
-                progress = progress._replace(last_gain=score)
+            against = progress.is_no_gain(score, max(self.rule.tol, 2.0 * error))
+        progress = progress.counted(state, score, against)
         pause = 1 if against else self._pause(progress, state)
-        progress = progress._replace(
-            n_against=progress.n_against + 1 if against else 0,
-            judged=state.epoch,
-            due=state.epoch + pause,
-        )
-        return progress, measured
+        return progress._replace(due=state.epoch + pause), measured
 
     def _has_lost(self, progress, state, score):
         """Whether half of the gain over independent units is lost, if there was one."""
         units = state.units
         b = base_biases(units, state.params, state.means[0])[0]
         rows, weights = self.held_out
-        states = Encoded(rows, units[0])
-
-        def log_p(v):
-            kind = units[0].alike(v)
-            return v @ b + kind.log_base(v) - kind.log_partition(b)
-
+        states, log_p = Encoded(rows, units[0]), partial(log_independent, units[0], b)
         values = by_blocks(log_p, states, weights.dtype)
         independent = weighted_mean(values, weights) + units[0].log_jacobian
         gain = progress.best_score - independent
@@ -178,6 +180,12 @@ class EarlyStopping(NamedTuple):
         return weighted_mean(by_blocks(energies, states, weights.dtype), weights)
 
 
+def log_independent(kind, b, v):
+    """log p(v) of independent units of a kind with these biases, (n_rows,)."""
+    kind = kind.alike(v)
+    return v @ b + kind.log_base(v) - kind.log_partition(b)
+
+
 def weighted_mean(values, weights):
     """Mean of the values, as a float."""
     return float(weights @ values) / float(namespace(weights).sum(weights))
@@ -192,16 +200,18 @@ def weights_left(held_out, left):
     return xp.take(values, xp.argsort(numbers))
 
 
-def held_out_of(X, sample_weight, suitable, fraction, seed):
+def held_out_of(X, sample_weight, suitable, fraction, seed, strata=None):
     """Rows held out, suitable ones that are left, and all that are left, with weights.
 
-    Held out is the fraction, rounded up, of the rows that are suitable. As many that
-    are left are there to be compared with them; there may be none.
+    Held out is the fraction, rounded up, of the rows that are suitable, and about so
+    much of each value of `strata`, (n_rows,). As many that are left are there to be
+    compared with them; there may be none.
     """
     xp = namespace(suitable)
     numbers, others = xp.nonzero(suitable)[0], xp.nonzero(~suitable)[0]
     draws = stream(seed, Purpose.VALIDATION, sample_weight)
-    out, kept = divided(numbers, fraction, draws)
+    strata = None if strata is None else xp.take(strata, numbers)
+    out, kept = divided(numbers, fraction, draws, strata)
 
     def rows(numbers):
         return Subset(X, numbers), xp.take(sample_weight, numbers)

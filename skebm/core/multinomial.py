@@ -23,6 +23,9 @@ ROUNDING = 1e-4
 # Number of words in a document up to which the learning rate is what was asked for.
 USUAL_WORDS = 100.0
 
+# Times that a word may come in a document: more is some other kind of number.
+MOST_OF_A_WORD = 2.0**31
+
 
 class Multinomial(PlainBorder):
     """Counts of the words of a document, of a length that is given.
@@ -138,8 +141,16 @@ class Multinomial(PlainBorder):
         return namespace(mean).clip(mean, margin)
 
     def check(self, X, name):
-        """Raise an error where a count is negative: there is no such document."""
-        low, _ = value_range(X)
+        """Raise an error where a count is negative, or huge: there is no such document.
+
+        Each word is drawn by itself.
+        """
+        low, high = value_range(X)
+        if high > MOST_OF_A_WORD:
+            raise ValueError(
+                f"{name} should hold counts of words, but holds {high:g}. Give counts "
+                "as sklearn.feature_extraction.text.CountVectorizer has them."
+            )
         if low < 0.0:
             raise ValueError(
                 f"Negative values in data passed to {name}: it should hold counts of "

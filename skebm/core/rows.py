@@ -250,8 +250,10 @@ def float_dtype(X):
         return float_dtype(X.sample)
     if isinstance(X, Beside):
         return float_dtype(X.parts[0])
-    xp = np if sparse.issparse(X) else namespace(X)
-    if X.dtype == xp.float64 or X.dtype == getattr(xp, "longdouble", None):
+    xp, dtype = np if sparse.issparse(X) else namespace(X), X.dtype
+    if isinstance(dtype, np.dtype):
+        dtype = dtype.newbyteorder("=")  # files may have the other one
+    if dtype == xp.float64 or dtype == getattr(xp, "longdouble", None):
         return xp.float64
     return xp.float32
 
@@ -272,11 +274,20 @@ def minibatches(X, sample_weight, order, batch_size):
         yield take_rows(X, rows, weights.dtype), weights[part]
 
 
-def divided(numbers, fraction, draws):
-    """Numbers in random order, in two parts: a fraction of them, rounded up; others."""
-    xp = namespace(numbers)
-    numbers = xp.take(numbers, draws.permutation(numbers.shape[0]))
-    first = math.ceil(fraction * numbers.shape[0])
+def divided(numbers, fraction, draws, strata=None):
+    """Numbers in random order, in two parts: a fraction of them, rounded up; others.
+
+    With `strata`, a value for each number, the first part has its share of those of
+    each value, but for one at most: they are put in a row, and taken at even distances.
+    """
+    xp, n = namespace(numbers), numbers.shape[0]
+    order, first = draws.permutation(n), math.ceil(fraction * n)
+    if strata is not None and first > 0:
+        in_row = xp.argsort(xp.take(strata, order), stable=True)
+        places = xp.zeros_like(in_row, dtype=xp.bool)
+        places[(xp.arange(first) * n + n // 2) // first] = True
+        order = xp.take(order, xp.concat([in_row[places], in_row[~places]]))
+    numbers = xp.take(numbers, order)
     return numbers[:first], numbers[first:]
 
 

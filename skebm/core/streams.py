@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     MISSING = 9
     VALIDATION = 10
     INPUT = 11
+    VERDICT = 12
     NOISE = 20
     BOUND = 21
     DESCENT = 22

@@ -123,7 +123,8 @@ def refuse_other_border(kind, saved, names):
     if set(saved) != names:
         raise ValueError(
             f"The visible units are {type(kind).__name__} by the parameters as they "
-            "are now, but were others in the fit. Set the parameters back, or fit anew."
+            "are now, but were others in the fit. Set those that decide on them, as "
+            "rbm and covariance_type do, back, or fit anew."
         )
 
 

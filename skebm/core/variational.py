@@ -18,6 +18,11 @@ from typing import NamedTuple
 from .backend import log_sum_exp, namespace, softmax
 from .machine import Params
 from .network import backward, by_input, layers_below, output_field
+from .units import LARGEST_EXPONENT
+
+# Rows may be far out of range. Squares of the means and standard deviations of their
+# posterior are numbers in single precision yet.
+LARGEST_MEAN, LARGEST_LOG_STD = 1e15, 0.5 * LARGEST_EXPONENT
 
 
 class Model(NamedTuple):
@@ -90,8 +95,10 @@ def recognised(model, parts, x, y):
     rows = with_classes(model, x, y)
     layers = layers_below(parts.encoder, rows, model.hidden)
     a = output_field(parts.encoder, layers[-1])
-    n = a.shape[1] // 2
-    return Posterior(a[:, :n], a[:, n:]), layers
+    xp, n = namespace(a), a.shape[1] // 2
+    mean = xp.clip(a[:, :n], -LARGEST_MEAN, LARGEST_MEAN)
+    log_std = xp.clip(a[:, n:], -LARGEST_LOG_STD, LARGEST_LOG_STD)
+    return Posterior(mean, log_std), layers
 
 
 def generated(model, parts, z, y):
