@@ -60,12 +60,19 @@ BEST_LDA = {
     "doc_topic_prior": 0.1,
     "topic_word_prior": 0.5,
 }
-BEST_RBM = {"n_iter": 20, "weight_decay": 0.0015, "initial_activation": 0.3}
+LONG = {"n_iter": 80, "learning_rate": 0.05, "weight_decay": 0.002}
+BEST_RBM = {**LONG, "initial_activation": 0.5, "n_gibbs_steps": 5}
 RBM = [
     {"n_iter": 20},
     {"n_iter": 20, "weight_decay": 0.001},
     {"n_iter": 20, "weight_decay": 0.0015},
     {"n_iter": 15, "weight_decay": 0.003},
+    {"n_iter": 20, "weight_decay": 0.0015, "initial_activation": 0.3},
+    {**LONG, "initial_activation": 0.5},
+    {**LONG, "initial_activation": 0.3, "n_gibbs_steps": 3},
+    {**LONG, "initial_activation": 0.3, "learning_rate": 0.025},
+    {**LONG, "initial_activation": 0.3, "learning_rate": 0.03, "batch_size": 10},
+    {**LONG, "initial_activation": 0.3, "batch_size": 100},
     BEST_RBM,
 ]
 
