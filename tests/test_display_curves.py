@@ -126,7 +126,8 @@ def test_what_an_earlier_fit_made_may_be_kept():
     assert model.n_iter_ == 7
     display = HistoryDisplay.from_estimator(model)
     assert_array_equal(display.kept_[0].get_xdata(), [5, 5])
-    model.set_params(warm_start=False, early_stopping=False).fit(X)
+    model.set_params(warm_start=False, early_stopping=False, learning_rate=0.1)
+    model.fit(X)
     assert HistoryDisplay.from_estimator(model).kept_ == []
     by_hand = HistoryDisplay({"score": [1.0, 2.0]}, kept=2).plot()
     assert_array_equal(by_hand.kept_[0].get_xdata(), [2, 2])
