@@ -1,6 +1,6 @@
 """
-A fit of data that do not fit in memory
-=======================================
+A fit that may take less memory than its data
+=============================================
 
 Rows may be in a file that is mapped into memory: a fit reads a batch at a time, and
 makes no copy of the whole. Here 300,000 images of 784 pixels, a file of 235 MB, are

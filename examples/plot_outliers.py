@@ -67,7 +67,7 @@ for unknown in range(10):
 print("area under the ROC curve, for each unknown digit and in the mean")
 for name, values in areas.items():
     line = " ".join(f"{value:.2f}" for value in values)
-    print(f"{name.replace(chr(10), ' '):34} {line}  mean {np.mean(values):.3f}")
+    print(f"{name.replace(chr(10), ' '):34} mean {np.mean(values):.3f}: {line}")
 
 # %%
 # What it looks like

@@ -8,8 +8,8 @@ pixels, better than nearest neighbours do. It draws lower halves for an upper ha
 is given. It says how probable an image is. And where few images have a label, its
 features help a classifier.
 
-Run it by ``python examples/quickstart.py``. It takes less than half a minute, prints
-the numbers and saves the picture, ``quickstart.png``.
+Run it by ``python examples/quickstart.py``. It takes half a minute on two idle
+cores, prints the numbers and saves the picture, ``quickstart.png``.
 """
 
 import matplotlib.pyplot as plt

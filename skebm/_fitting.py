@@ -392,6 +392,9 @@ class Trainable(PlainStateMixin, AboutMixin, CallbackSupportMixin, BaseEstimator
     # What there is to know of the parts of a fit that failed, after a space.
     _about_parts = ""
 
+    # What `score_samples` gives, in words.
+    _score_name = "log-likelihood (nats)"
+
     def _train(self, X, y, sample_weight, call):
         """Fit, in the context of a :class:`Fit`. Every estimator has its own."""
         raise NotImplementedError

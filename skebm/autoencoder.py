@@ -157,6 +157,7 @@ class DeepAutoencoder(BaseNetwork):
     """
 
     _origin = FromLinearDBN()
+    _score_name = "minus the loss of a row"
     _parameter_constraints: dict = {
         **BaseNetwork._parameter_constraints,
         **_origin.parameter_constraints,

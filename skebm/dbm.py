@@ -209,6 +209,7 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
 
     _about_parts = " They are machines of tied copies, for the pretraining alone."
     _takes_missing = False
+    _score_name = "lower bound of the log-likelihood (nats)"
     _reference_attribute = "_lowest_components"
 
     def __init__(

@@ -128,6 +128,7 @@ class DBN(
     True
     """
 
+    _score_name = "lower bound of the log-likelihood (nats)"
     _parameter_constraints: dict = {
         "hidden_layer_sizes": HIDDEN_LAYER_SIZES,
         "rbm": [BaseRBM, list, None],

@@ -161,6 +161,7 @@ class VAE(LikelihoodMixin, BaseVariationalAutoencoder):
     (2, 64)
     """
 
+    _score_name = "lower bound of the log-likelihood (nats)"
     _parameter_constraints: dict = {**BaseVariationalAutoencoder._parameter_constraints}
 
     def __init__(

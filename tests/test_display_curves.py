@@ -473,3 +473,33 @@ def test_layers_are_what_each_estimator_computes():
         HiddenActivationDisplay.from_estimator(dbn, X, layers=[0, 1])
     with pytest.raises(NotFittedError):
         HiddenActivationDisplay.from_estimator(BernoulliRBM(), X)
+
+
+@pytest.mark.parametrize(
+    ("model", "label"),
+    [
+        (BernoulliRBM(4, n_iter=1), "log-likelihood (nats)"),
+        (DBN((4, 3), rbm=BernoulliRBM(n_iter=1)), "lower bound of the log"),
+        (DBM((4, 3), n_iter=1), "lower bound of the log"),
+        (VAE(2, hidden_layer_sizes=(4,), n_iter=1), "lower bound of the log"),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_the_axis_says_what_scores_are(model, label):
+    X, _ = digits(60)
+    display = LogLikelihoodDisplay.from_estimator(model.fit(X), X)
+    assert display.ax_.get_xlabel().startswith(label)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_has_no_log_likelihoods_is_refused():
+    X, y = digits(60)
+    model = DBNClassifier((4, 3), rbm=BernoulliRBM(n_iter=1), max_iter=1).fit(X, y)
+    with pytest.raises(ValueError, match="no score_samples"):
+        LogLikelihoodDisplay.from_estimator(model, X)
+
+
+def test_no_quantities_are_an_error():
+    rbm = BernoulliRBM(4, n_iter=2).fit(digits(60)[0])
+    with pytest.raises(ValueError, match="quantities is empty"):
+        HistoryDisplay.from_estimator(rbm, quantities=[])

@@ -103,10 +103,10 @@ def check_image_shape(image_shape, n_features):
     """The shape as a tuple, or an error that says what it should be."""
     if image_shape is None:
         return None
-    shape = tuple(int(n) for n in image_shape)
+    shape = tuple(int(n) for n in np.atleast_1d(image_shape))
     if len(shape) not in (2, 3) or math.prod(shape) != n_features:
         raise ValueError(
-            f"image_shape {tuple(image_shape)} does not fit {n_features} features: "
+            f"image_shape {shape} does not fit {n_features} features: "
             "give (height, width), or (height, width, 3) for colours, with that "
             "product."
         )

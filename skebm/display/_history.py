@@ -273,6 +273,8 @@ def kept_epochs(estimator):
 def picked(history, quantities):
     """The quantities of a history that are asked for."""
     names = [quantities] if isinstance(quantities, str) else list(quantities)
+    if not names:
+        raise ValueError("quantities is empty: name at least one, or leave it out.")
     absent = [name for name in names if name not in history]
     if absent:
         there = [name for name in history if name != "layer"]

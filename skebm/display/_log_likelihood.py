@@ -7,6 +7,9 @@ from ._fitted import as_array, machine_of
 
 SIZE = (6.0, 3.6)
 
+# What scores are, where nothing else is said.
+LOG_LIKELIHOOD = "log-likelihood (nats)"
+
 
 class LogLikelihoodDisplay:
     """Histograms of the log-likelihoods of rows: as of train, test and outliers.
@@ -19,6 +22,9 @@ class LogLikelihoodDisplay:
     log_likelihoods : dict of array-like of shape (n_samples,)
         By the names of sets of rows, the log-likelihood of each row, in nats, or a
         bound of it.
+    label : str, default="log-likelihood (nats)"
+        What the scores are. :meth:`from_estimator` says where they are a bound, or
+        minus a loss.
 
     Attributes
     ----------
@@ -50,8 +56,8 @@ class LogLikelihoodDisplay:
     ['train', 'test', 'inverted']
     """
 
-    def __init__(self, log_likelihoods):
-        self.log_likelihoods = log_likelihoods
+    def __init__(self, log_likelihoods, *, label=LOG_LIKELIHOOD):
+        self.log_likelihoods, self.label = log_likelihoods, label
 
     @classmethod
     def from_estimator(cls, estimator, X, *, ax=None, **plot_params):
@@ -77,15 +83,21 @@ class LogLikelihoodDisplay:
         Raises
         ------
         ValueError
-            If there are no rows.
+            If there are no rows, or if the estimator has no ``score_samples``.
         """
         require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
+        if not hasattr(machine, "score_samples"):
+            raise ValueError(
+                f"A {type(machine).__name__} has no score_samples, and so no "
+                "log-likelihoods to draw. Take the model that it started from."
+            )
         scores = {
             name: as_array(machine.score_samples(rows))
             for name, rows in named_sets(X).items()
         }
-        return cls(scores).plot(ax=ax, **plot_params)
+        label = getattr(machine, "_score_name", LOG_LIKELIHOOD)
+        return cls(scores, label=label).plot(ax=ax, **plot_params)
 
     def plot(self, ax=None, *, bins=40, density=True, limits=None):
         """Draw the histograms.
@@ -133,7 +145,7 @@ class LogLikelihoodDisplay:
             self.means_[name] = ax.axvline(
                 mean, color=colour, linestyle="--", label=label
             )
-        ax.set(xlabel="log-likelihood (nats)", ylabel="density" if density else "rows")
+        ax.set(xlabel=self.label, ylabel="density" if density else "rows")
         ax.legend(fontsize="small")
         opened(ax)
         return self
