@@ -15,38 +15,93 @@ from .core.backend import device_of, is_torch_array, to_numpy
 
 # The first line of a checkpoint has this and a number; the second one is the digest of
 # what follows.
-MAGIC, FORMAT = b"skebm checkpoint ", 4
+MAGIC, FORMAT = b"skebm checkpoint ", 5
 
-# What arrays, numbers and generators of NumPy are made by when they are read.
-OF_NUMPY = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.{core}.multiarray", "_reconstruct"),
-    ("numpy.{core}.multiarray", "scalar"),
-    ("numpy.{core}.numeric", "_frombuffer"),
-    ("numpy.random._pickle", "__randomstate_ctor"),
-    ("numpy.random._pickle", "__bit_generator_ctor"),
-    ("numpy.random._mt19937", "MT19937"),
-}
-KNOWN = {
-    (module.format(core=core), name)
-    for module, name in OF_NUMPY
-    for core in ("core", "_core")
-}
+# Kinds of dtypes whose entries are what their bytes say: numbers, times and text.
+PLAIN_KINDS = "biufcmMSU"
 
+# Types of which there may be any: estimators, and the types of numbers.
+KINDS = (BaseEstimator, np.number, np.bool_)
 
-# Types of which there may be any: those of our estimators, scikit-learn's and NumPy's.
-KINDS = (BaseEstimator, np.generic)
+# What reading a file may come to that nobody wrote as it is.
+BROKEN = (
+    AttributeError,
+    EOFError,
+    ImportError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+
+# Modules of scikit-learn that hold no estimators for users.
+LEFT_OUT = {"__main__", "conftest", "externals", "tests", "_testing"}
 
 
 class Writing(pickle.Pickler):
-    """Writes an estimator, with tensors of PyTorch as arrays and their devices."""
+    """Writes an estimator, with arrays by their bytes, shapes and dtypes.
+
+    NumPy's own way to pickle them would let a file make references out of bytes.
+    """
+
+    def __init__(self, *args, **params):
+        super().__init__(*args, **params)
+        self.written = {}  # an array that is there twice is written once
 
     def persistent_id(self, value):
-        """What stands for a tensor; None for all else."""
-        if is_torch_array(value):
-            return to_numpy(value), str(device_of(value))
+        """What stands for an array, a number of NumPy's or a generator; else None."""
+        if not isinstance(value, np.ndarray | np.generic | np.random.RandomState):
+            return None if not is_torch_array(value) else self._once(value)
+        return self._once(value)
+
+    def _once(self, value):
+        if id(value) not in self.written:
+            self.written[id(value)] = in_words(value), value
+        return self.written[id(value)][0]
+
+
+def in_words(value):
+    """What stands for a value in a file: a kind and plain values; None if nothing."""
+    if is_torch_array(value):
+        return "tensor", to_numpy(value), str(device_of(value))
+    if type(value) is np.random.RandomState:
+        return "generator", value.get_state()
+    if isinstance(value, np.ma.MaskedArray) or not hasattr(value, "dtype"):
         return None
+    if value.dtype.kind == "O":
+        return "objects", value.shape, value.ravel().tolist()
+    if value.dtype.kind not in PLAIN_KINDS:
+        return None
+    if isinstance(value, np.generic):
+        return "number", value.dtype.str, value.tobytes()
+    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+    return "array", value.dtype.str, value.shape, order, value.tobytes(order)
+
+
+def of_words(kind, *values):
+    """The value that stands for itself in a file."""
+    if kind == "tensor":
+        import torch
+
+        array, device = values
+        return torch.asarray(array, device=device)
+    if kind == "generator":
+        made = np.random.RandomState()
+        made.set_state(*values)
+        return made
+    if kind == "objects":
+        shape, entries = values
+        made = np.empty(len(entries), dtype=object)
+        made[:] = entries
+        return made.reshape(shape)
+    dtype, *values = values
+    dtype = np.dtype(dtype)
+    if dtype.kind not in PLAIN_KINDS:
+        raise pickle.UnpicklingError(f"an array of {dtype}")
+    if kind == "number":
+        return np.frombuffer(*values, dtype=dtype)[0]
+    shape, order, content = values
+    return np.frombuffer(bytearray(content), dtype).reshape(shape, order=order)
 
 
 class Reading(pickle.Unpickler):
@@ -64,10 +119,8 @@ class Reading(pickle.Unpickler):
         """What a file names, if it may be used."""
         if (module, name) in self.trusted:
             return self.trusted[module, name]
-        if (module, name) in KNOWN:
-            return super().find_class(module, name)
         package, *rest = module.split(".")
-        ours = package in (__package__, "sklearn") and "__main__" not in rest
+        ours = package in (__package__, "sklearn") and not LEFT_OUT.intersection(rest)
         if (ours or module == "numpy") and "." not in name:
             found = super().find_class(module, name)
             if isinstance(found, type) and issubclass(found, KINDS):
@@ -75,11 +128,8 @@ class Reading(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name}")
 
     def persistent_load(self, value):
-        """A tensor on the device where it was."""
-        import torch
-
-        array, device = value
-        return torch.asarray(array, device=device)
+        """The value that stands for itself."""
+        return of_words(*value)
 
 
 def dumps(estimator):
@@ -93,6 +143,11 @@ def loads(payload, path, trusted):
     """The estimator in these bytes, of the file `path`."""
     try:
         return Reading(io.BytesIO(payload), trusted).load()
+    except BROKEN as error:
+        raise ValueError(
+            f"The checkpoint {str(path)!r} cannot be read: {error}. Fit anew, or use a "
+            "copy of an earlier checkpoint."
+        ) from error
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"The checkpoint {str(path)!r} holds {error}, which is no estimator of "

@@ -80,7 +80,7 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
         FloatingPointError
             If parameters become infinite or NaN. They stay as they were before.
         """
-        return self._partial_fit(X, y, sample_weight, classes)
+        return self._partial_fit(X, y, sample_weight, on_host(classes))
 
     def _check_y(self, y, going_on, classes):
         """Labels of the labelled rows, and which these are, or None for all."""

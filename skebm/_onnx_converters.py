@@ -199,6 +199,12 @@ def convert_values(values, scope, operator, container):
 def convert_classes(fields, scope, operator, container):
     """Convert a classifier: labels and probabilities, of the `fields` of classes."""
     graph, estimator = Graph(scope, operator, container), operator.raw_operator
+    zipmap = container.get_options(estimator, {"zipmap": True})["zipmap"]
+    if zipmap is True and graph.dtype == np.float64:
+        raise ValueError(
+            "ONNX has dictionaries of probabilities in single precision alone. Give "
+            "to_onnx float32 rows, or options={'zipmap': False}."
+        )
     a, classes = fields(graph, estimator), estimator.classes_
     if getattr(estimator, "_several", False):
         p = graph("Sigmoid", a)

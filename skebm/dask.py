@@ -20,10 +20,11 @@ def fit(estimator, X, *, sample_weight=None, steps_per_round=50, client=None):
     An epoch has rounds. In a round each part of the rows, where it lies, goes on from
     the same parameters for `steps_per_round` minibatches, with Markov chains and
     random numbers of its own. Then all go on from the mean of what they have come to,
-    weighted by their rows [1]_. The result depends on `random_state`, on the parts and
-    on `steps_per_round`, but not on the number of workers, nor on whether one of them
-    died on the way: it is the same, bit for bit, where workers have the same number of
-    threads for linear algebra, as they have by default, one.
+    weighted by their rows for each of their steps [1]_ [2]_. The result depends on
+    `random_state`, on the parts and on `steps_per_round`, but not on the number of
+    workers, nor on whether one of them died on the way: it is the same, bit for bit,
+    where workers have the same number of threads for linear algebra, as they have by
+    default, one.
 
     Parameters
     ----------
@@ -71,6 +72,9 @@ def fit(estimator, X, *, sample_weight=None, steps_per_round=50, client=None):
     ----------
     .. [1] Stich, S. U. (2019). Local SGD converges fast and communicates little.
        International Conference on Learning Representations.
+    .. [2] Wang, J., Liu, Q., Liang, H., Joshi, G. and Poor, H. V. (2020). Tackling the
+       objective inconsistency problem in heterogeneous federated optimization. Advances
+       in Neural Information Processing Systems 33.
 
     Examples
     --------

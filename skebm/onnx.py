@@ -61,6 +61,7 @@ def register():
             f"Skebm{estimator.__name__}",
             shape_classes,
             partial(convert_classes, fields),
+            # The other two are asked for by skl2onnx itself.
             options={
                 "zipmap": [True, False, "columns"],
                 "nocl": [True, False],

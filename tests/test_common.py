@@ -230,6 +230,10 @@ def test_networks_stay_on_their_device(estimator):
                     assert getattr(model, query)(here).device == device
         if hasattr(model, "partial_fit") and not model.early_stopping:
             model.partial_fit(here, y)
+        if hasattr(model, "classes_") and not model.early_stopping:
+            known = xp.asarray([0, 1, 2], device=device)
+            begun = clone(estimator).partial_fit(here, y, classes=known)
+            assert begun.classes_.device == device
         text = np.array(["a", "b", "c"])[y]
         if hasattr(model, "classes_"):
             found = clone(estimator).set_params(unlabeled="c").fit(here, text)

@@ -127,6 +127,18 @@ def test_regression():
     assert_allclose(values, model.predict(X), rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_dictionaries_of_probabilities():
+    X, y = digits()
+    model = RBMClassifier(4, **QUICK).fit(X, y)
+    graph = skl2onnx.to_onnx(model, X[:1].astype(np.float32))
+    session = runtime.InferenceSession(graph.SerializeToString())
+    _, p = session.run(None, {"X": X[:1].astype(np.float32)})
+    assert_allclose(list(p[0].values()), model.predict_proba(X[:1])[0], atol=1e-5)
+    with pytest.raises(ValueError, match="'zipmap': False"):
+        skl2onnx.to_onnx(model, X[:1].astype(np.float64))
+
+
 def test_in_a_pipeline():
     X, y = digits()
     X = 16 * X

@@ -322,3 +322,20 @@ def test_a_state_is_shared_without_what_is_of_a_part():
     same = {"units", "epoch", "mass", "completed", "work"}
     shared = {"params", "velocity", "means"}
     assert set(State._fields) == same | shared | {"chains"}
+
+
+def test_parts_of_different_sizes_count_by_their_rows(rng):
+    """A thousand rows with p near .9 and a hundred with p near .1: .83 of all.
+
+    Where a large part counted by its rows and by its steps, it would be .89.
+    """
+    many, few = rng.random((1000, 3)) < 0.9, rng.random((100, 3)) < 0.1
+    parts = [x.astype(np.float32) for x in (many, few)]
+    places = Here(parts, [np.ones(len(x), np.float32) for x in parts])
+    X = Spread(places, [1000, 100], np.concatenate(parts)[::5], 50)
+    rbm = BernoulliRBM(
+        1, n_iter=30, learning_rate=0.05, batch_size=10, random_state=0
+    ).fit(X)
+    states = np.array(list(np.ndindex(2, 2, 2)), dtype=np.float32)
+    found = np.exp(rbm.score_samples(states)) @ states.mean(axis=1)
+    assert found == pytest.approx(np.concatenate(parts).mean(), abs=0.02)

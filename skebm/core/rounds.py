@@ -36,12 +36,12 @@ class Start(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What parts have come to, whose rows weigh `mass`, and their chains in order.
+    """What parts have come to, what it counts, and their chains in order.
 
     `values` are params, velocity, means of the hidden units, and the border.
     """
 
-    mass: float
+    weight: float
     values: tuple
     chains: tuple
 
@@ -64,7 +64,11 @@ def one_round(X, start, chains):
 
 
 def go_on(X, sample_weight, index, chains, start):
-    """What a part, of this number, comes to in a round."""
+    """What a part, of this number, comes to in a round.
+
+    It counts by its mass for each of its steps: a part of many rows takes more of
+    them, and by its mass alone its rows would count twice [Wang et al. 2020].
+    """
     state, settings = start.state, start.settings
     seed = seed_of_part(settings.seed, index, state.epoch)
     rows = rows_of_turn(X.shape[0], seed, start)
@@ -80,7 +84,9 @@ def go_on(X, sample_weight, index, chains, start):
         state = train_epoch(state, Subset(X, rows), weights, rate, own)
         chains = state.chains
     hidden, border = state.means[1:], state.units[0].saved()
-    return Share(mass, (state.params, state.velocity, hidden, border), (chains,))
+    n_steps = max(1, -(-rows.shape[0] // settings.batch_size))
+    values = state.params, state.velocity, hidden, border
+    return Share(mass / n_steps, values, (chains,))
 
 
 def rows_of_turn(n_rows, seed, start):
@@ -122,10 +128,10 @@ def joined(shares):
     """One share of several, in their order."""
     one, *others = shares
     for other in others:
-        mass = one.mass + other.mass
-        rate = other.mass / mass if mass > 0.0 else 0.0
+        weight = one.weight + other.weight
+        rate = other.weight / weight if weight > 0.0 else 0.0
         values = moved(one.values, other.values, rate)
-        one = Share(mass, values, one.chains + other.chains)
+        one = Share(weight, values, one.chains + other.chains)
     return one
 
 
