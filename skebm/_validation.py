@@ -66,7 +66,7 @@ def unmasked(X):
     """
     if not np.ma.is_masked(X):
         return X
-    if X.dtype.kind not in "fO":
+    if X.dtype.kind not in ("f", "O"):
         X = X.astype(np.float32)
     return X.filled(np.nan)
 

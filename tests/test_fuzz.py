@@ -267,7 +267,8 @@ def check_containers(case):
         return
     if isinstance(estimator, RatingRBM) and sparse.issparse(X):
         return  # what is not stored is not known
-    plain = np.array(plain, order="C")
+    # Lists and frames of polars hold doubles, whatever was put into them.
+    plain = np.array(plain if hasattr(X, "dtype") else np.asarray(X), order="C")
     other = clone(estimator)
     fits = attempt(estimator.fit, X, y), attempt(other.fit, plain, y)
     if any(map(failed, fits)):
