@@ -14,7 +14,7 @@ import pytest
 from scipy import sparse
 from sklearn import clone
 
-from skebm import RatingRBM
+from skebm import BoltzmannImputer, RatingRBM
 
 from .every import KINDS, small
 
@@ -267,15 +267,20 @@ def check_containers(case):
         return
     if isinstance(estimator, RatingRBM) and sparse.issparse(X):
         return  # what is not stored is not known
-    plain = np.array(plain, order="C")
+    # Lists and frames of polars hold doubles, whatever was put into them.
+    plain = np.array(plain if hasattr(X, "dtype") else np.asarray(X), order="C")
     other = clone(estimator)
     fits = attempt(estimator.fit, X, y), attempt(other.fit, plain, y)
     if any(map(failed, fits)):
         return
     for query, of_plain in zip(queries(estimator), queries(other), strict=True):
+        if query.__name__ == "predict" and hasattr(other, "predict_proba"):
+            continue  # rounding may decide between classes that are as probable
         answers = attempt(query, X), attempt(of_plain, plain)
         if not any(map(failed, answers)):
             assert same(*answers), query.__name__
+            if isinstance(other, BoltzmannImputer) and np.isnan(plain).any():
+                continue  # a mean over chains, whose draws are of all rows at once
             one_by_one = [
                 attempt(of_plain, plain[i : i + 1]) for i in range(len(plain))
             ]
