@@ -5,13 +5,13 @@ import signal
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.model_selection import GridSearchCV
 
 pytest.importorskip("distributed")
+pd = pytest.importorskip("pandas")
 
 import dask
 import dask.array as da
