@@ -11,7 +11,6 @@ from scipy import sparse
 from sklearn.model_selection import GridSearchCV
 
 pytest.importorskip("distributed")
-pd = pytest.importorskip("pandas")
 
 import dask
 import dask.array as da
@@ -35,6 +34,8 @@ from skebm._dask_rows import checked_client
 from skebm._places import as_bits, from_bits
 from skebm.core.algorithms import Tempered
 from tests.test_rounds import apart, assert_same, model, patterns
+
+pd = pytest.importorskip("pandas")
 
 
 @pytest.fixture(scope="module")
