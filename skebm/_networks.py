@@ -354,7 +354,8 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
 
     def _all_layers(self, X):
         def layers(params, rows):
-            return np.concatenate(self._hidden_layers(params, rows), axis=1)
+            found = self._hidden_layers(params, rows)
+            return namespace(found[0]).concat(found, axis=1)
 
         H = self._of_rows(layers, X, "transform")
         return side_by_side(H, self._fitted_hidden_sizes())

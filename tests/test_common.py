@@ -220,6 +220,7 @@ def test_networks_stay_on_their_device(estimator):
             model = clone(estimator).fit(here, labels)
             found = model.transform(here)
             assert found.device == device
+            assert all(x.device == device for x in model._all_layers(here))
             np.testing.assert_allclose(
                 np.asarray(xp.asarray(found, device=xp.Device("CPU_DEVICE"))),
                 expected,
