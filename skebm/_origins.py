@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from ._posterior import Posterior
 from ._stack_epochs import stack_of
 from ._stacking import layer_sizes, lowest
-from .core.backend import namespace
+from .core.backend import whereabouts
 from .core.machine import Params, copy_params
 from .core.network import unrolled
 from .core.sampling import FINE
@@ -226,12 +226,12 @@ def unfitted(estimator, name, usual, seed):
 def check_like(model, name, X_given, X):
     """Raise an error unless a fitted model is for rows like these."""
     fitted = getattr(model, model._reference_attribute)
-    of_model = namespace(fitted)
-    of_rows = namespace(np.empty(0) if sparse.issparse(X) else X)
-    if of_model is not of_rows:
+    of_model = whereabouts(fitted)
+    of_rows = whereabouts(np.empty(0) if sparse.issparse(X) else X)
+    if of_model != of_rows:
         raise ValueError(
-            f"{name} was fitted to arrays of {of_model.__name__}, but X is of "
-            f"{of_rows.__name__}: fit it to arrays of the same kind."
+            f"{name} was fitted to arrays of {of_model}, but X is of {of_rows}: fit it "
+            "to arrays of the same kind, on the same device."
         )
     _check_feature_names(model, X_given, reset=False)
     if model.n_features_in_ != X.shape[1]:

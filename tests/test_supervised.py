@@ -629,8 +629,21 @@ def test_a_network_of_other_arrays_than_numpys_is_refused(kind):
     with config_context(array_api_dispatch=True):
         for model in start.values():
             model.fit(torch.asarray(X))
-        with pytest.raises(ValueError, match=r"fitted to arrays of .*torch"):
+        with pytest.raises(ValueError, match=r"fitted to arrays of torch.* of numpy"):
             kind(**start).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_network_on_another_device_is_refused(kind):
+    xp = pytest.importorskip("array_api_strict")
+    pytest.importorskip("scipy", "1.14")
+    X, y = data()
+    model = DBM((3,)) if kind is DBMClassifier else DBN((3,))
+    with config_context(array_api_dispatch=True):
+        model.fit(xp.asarray(X))
+        there = xp.asarray(X, device=xp.Device("device1"))
+        with pytest.raises(ValueError, match=r"but X is of array_api_strict on .*1"):
+            kind(**{type(model).__name__.lower(): model}).fit(there, y)
 
 
 def test_columns_in_another_order_than_the_network_was_fitted_to():

@@ -27,6 +27,11 @@ def namespace(x):
     return _NAMESPACE_OF_TYPE[kind]
 
 
+def whereabouts(x):
+    """The library and device of an array, in words."""
+    return f"{namespace(x).__name__.split('.')[-1]} on {device_of(x)}"
+
+
 def is_torch_off_host(x):
     """Whether `x` is PyTorch's and lives on a device of its own, such as a GPU."""
     return is_torch_array(x) and x.device.type != "cpu"
