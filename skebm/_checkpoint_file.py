@@ -38,6 +38,10 @@ BROKEN = (
 LEFT_OUT = {"__main__", "conftest", "externals", "tests", "_testing"}
 
 
+# What stands in files for itself, beside tensors.
+OF_NUMPY = (np.ndarray, np.generic, np.random.RandomState)
+
+
 class Writing(pickle.Pickler):
     """Writes an estimator, with arrays by their bytes, shapes and dtypes.
 
@@ -50,11 +54,8 @@ class Writing(pickle.Pickler):
 
     def persistent_id(self, value):
         """What stands for an array, a number of NumPy's or a generator; else None."""
-        if not isinstance(value, np.ndarray | np.generic | np.random.RandomState):
-            return None if not is_torch_array(value) else self._once(value)
-        return self._once(value)
-
-    def _once(self, value):
+        if not (isinstance(value, OF_NUMPY) or is_torch_array(value)):
+            return None
         if id(value) not in self.written:
             self.written[id(value)] = in_words(value), value
         return self.written[id(value)][0]

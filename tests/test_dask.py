@@ -359,7 +359,7 @@ def test_workers_without_skebm_are_refused():
 
 def test_what_asks_for_versions_is_understood_without_skebm(client):
     """The workers need nothing of it to say that they have none."""
-    checked_client(client)
+    assert checked_client(client) is client
 
 
 def test_divergence_is_told(client, rng):

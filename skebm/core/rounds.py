@@ -2,9 +2,10 @@
 
 In a round every part goes on from the same params for some minibatches, with Markov
 chains and random streams of its own. The mean of what the parts have come to, weighted
-by their rows, is what all go on from in the next round ("local SGD" [Stich 2019]). What
-a part does is a function of its rows, its chains and what it starts from, and nothing
-else: so it does not matter where, when, and how often it is done.
+by their rows for each of their steps, is what all go on from in the next round ("local
+SGD" [Stich 2019; Wang et al. 2020]). What a part does is a function of its rows, its
+chains and what it starts from, and nothing else: so it does not matter where, when, and
+how often it is done.
 """
 
 from functools import partial
