@@ -20,7 +20,7 @@ from ._labels import (
 )
 from ._network_epochs import Targets
 from ._networks import goes_in_batches
-from .core.backend import as_index, on_host, to_numpy
+from .core.backend import on_host, placed_like, to_numpy
 from .core.network import Network, cross_entropy
 
 # Kinds of dtypes that other namespaces have too, as they do not have text.
@@ -118,7 +118,7 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
         found = super()._attributes(*args)
         classes = found["classes_"]
         if classes.dtype.kind in NUMBERS:
-            found["classes_"] = as_index(classes, found["coefs_"][0])
+            found["classes_"] = placed_like(classes, found["coefs_"][0])
         return found
 
     def decision_function(self, X):
@@ -152,7 +152,7 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
         """
         labels, a = self._labels(), self._fields(X, "predict")
         found = labels.decode(to_numpy(labels.output.mean(a)))
-        return as_index(found, a) if found.dtype.kind in NUMBERS else found
+        return placed_like(found, a) if found.dtype.kind in NUMBERS else found
 
     def predict_proba(self, X):
         """Compute the probabilities of the classes.

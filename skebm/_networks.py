@@ -20,7 +20,7 @@ from ._stacking import HIDDEN_LAYER_SIZES, layer_sizes, refuse_checkpoints
 from ._validation import check_rows, refuse_early_stopping
 from ._warnings import warn
 from .core import fine_tuning, optimise
-from .core.backend import as_index, namespace, to_numpy
+from .core.backend import namespace, placed_like, to_numpy
 from .core.machine import Params
 from .core.network import Dropout, layers_below
 from .core.rows import Encoded, Subset, by_blocks, float_dtype
@@ -33,7 +33,7 @@ def widened(rows, beside):
 
 def some_rows(X, others, numbers):
     """Rows of X, by their numbers, and of what goes with them."""
-    index = as_index(numbers, others[-1])
+    index = placed_like(numbers, others[-1])
     taken = (namespace(x).take(x, index, axis=0) for x in others)
     return Subset(X, index), *taken
 
@@ -304,7 +304,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
         """The run as fitted attributes, with the params of a state."""
         *biases, last = state.params.biases
         if targets.offset is not None:
-            last = last + as_index(targets.offset, last)
+            last = last + placed_like(targets.offset, last)
         return {
             **targets.attributes,
             "coefs_": list(state.params.weights),
@@ -323,7 +323,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
         """The network, the biases of its outputs without `offset`."""
         *biases, last = self.intercepts_
         xp = namespace(last)
-        last = last if offset is None else last - as_index(offset, last)
+        last = last if offset is None else last - placed_like(offset, last)
         return Params(
             *(
                 tuple(xp.astype(x, dtype, copy=False) for x in group)

@@ -8,7 +8,7 @@ import numpy as np
 from ._fitting import Stage
 from ._machine_epochs import longer
 from .core import fine_tuning, variational
-from .core.backend import as_index, namespace
+from .core.backend import namespace, placed_like
 from .core.early_stopping import weighted_mean
 from .core.rows import by_blocks, take_rows
 from .core.streams import Purpose, stream
@@ -69,7 +69,7 @@ class VariationalEpochs(Stage):
             self.labelled_share = float(data.weights[has_class].sum())
             self.labelled_share /= float(data.weights.sum())
         step = max(1, len(numbers) // MEASURED_ROWS)
-        self.watched = as_index(numbers[::step][:MEASURED_ROWS], data.weights)
+        self.watched = placed_like(numbers[::step][:MEASURED_ROWS], data.weights)
 
     @property
     def n_done(self):

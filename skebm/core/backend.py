@@ -52,8 +52,11 @@ def like(values, x):
     return namespace(x).asarray(values, dtype=x.dtype, device=device_of(x))
 
 
-def as_index(values, array):
-    """NumPy's integers or booleans where `array` is."""
+def placed_like(values, array):
+    """NumPy's values in their own dtype, in the namespace of `array`, on its device.
+
+    For others in the dtype of `array` there is :func:`like`.
+    """
     return namespace(array).asarray(values, device=device_of(array))
 
 

@@ -6,10 +6,10 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from .backend import (
-    as_index,
     like,
     log_sum_exp,
     namespace,
+    placed_like,
     softmax,
     to_numpy,
     zeros,
@@ -41,8 +41,8 @@ class Groups:
         xp, shape = namespace(x), (*x.shape[:-1], len(self.sizes), self.widest)
         if self.are_equal:
             return xp.reshape(x, shape)
-        x = xp.take(x, as_index(self.places, x), axis=-1)
-        return xp.where(as_index(self.inside, x), xp.reshape(x, shape), fill)
+        x = xp.take(x, placed_like(self.places, x), axis=-1)
+        return xp.where(placed_like(self.inside, x), xp.reshape(x, shape), fill)
 
     def joined(self, x):
         """The other way round, without what was filled up."""
@@ -50,7 +50,7 @@ class Groups:
         x = xp.reshape(x, (*x.shape[:-2], -1))
         if self.are_equal:
             return x
-        return xp.take(x, as_index(self.back, x), axis=-1)
+        return xp.take(x, placed_like(self.back, x), axis=-1)
 
 
 class Categorical(PlainBorder):
@@ -85,9 +85,9 @@ class Categorical(PlainBorder):
         draws = xp.astype(stream.uniform(sums.shape[:-1]), mean.dtype)
         reached = draws[..., None] * sums[..., -1:] >= sums
         # Rounding may reach the end.
-        last = as_index(groups.sizes - 1, mean)
+        last = placed_like(groups.sizes - 1, mean)
         chosen = xp.minimum(xp.sum(xp.astype(reached, last.dtype), axis=-1), last)
-        steps = as_index(np.arange(groups.widest), mean)
+        steps = placed_like(np.arange(groups.widest), mean)
         return groups.joined(xp.astype(steps == chosen[..., None], mean.dtype))
 
     def sample_input(self, mean, stream):
@@ -164,8 +164,8 @@ class Categorical(PlainBorder):
     def encode(self, rows):
         """Units of rows; all those of a missing entry are missing."""
         xp = namespace(rows)
-        owned = xp.take(rows, as_index(self.groups.owners, rows), axis=-1)
-        values = as_index(self.groups.values, rows)
+        owned = xp.take(rows, placed_like(self.groups.owners, rows), axis=-1)
+        values = placed_like(self.groups.values, rows)
         states = xp.astype(owned == values, rows.dtype)
         return xp.where(xp.isnan(owned), owned, states)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .backend import as_index, namespace
+from .backend import namespace, placed_like
 from .rows import Columns
 from .units import Held, PlainBorder, refuse_other_border
 
@@ -135,7 +135,7 @@ class SideBySide(PlainBorder):
         """States of rows."""
         xp = namespace(rows)
         parts = [
-            kind.encode(xp.take(rows, as_index(columns, rows), axis=-1))
+            kind.encode(xp.take(rows, placed_like(columns, rows), axis=-1))
             for kind, columns in zip(self.kinds, self.columns, strict=True)
         ]
         return xp.concat(parts, axis=-1)
@@ -145,7 +145,7 @@ class SideBySide(PlainBorder):
         xp, parts, shared = namespace(rows), [], []
         pairs = zip(self._parts(), self.columns, strict=True)
         for (kind, units), columns in pairs:
-            held = kind.held(xp.take(rows, as_index(columns, rows), axis=-1))
+            held = kind.held(xp.take(rows, placed_like(columns, rows), axis=-1))
             parts.append(held)
             shared += [(units, keep) for _, keep in held.shared]
         masks, values, _ = zip(*parts, strict=True)
@@ -156,4 +156,4 @@ class SideBySide(PlainBorder):
     def decode(self, states):
         """Rows of states, or of means, each column in its place."""
         rows = self._by_kind(lambda kind, x: kind.decode(x), states)
-        return namespace(rows).take(rows, as_index(self.order, rows), axis=-1)
+        return namespace(rows).take(rows, placed_like(self.order, rows), axis=-1)
