@@ -8,6 +8,12 @@ from importlib.metadata import version
 if tuple(map(int, version("scipy").split(".")[:2])) >= (1, 14):
     os.environ["SCIPY_ARRAY_API"] = "1"
 
+# Where several processes test at once, each has its share of the cores: else every one
+# has as many threads as there are cores. The libraries read it when they are imported.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    n_threads = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, n_threads)))
+
 import numpy as np
 import pytest
 
