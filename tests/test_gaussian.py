@@ -256,7 +256,7 @@ def test_it_learns_what_a_normal_distribution_cannot():
     cluster = rng.integers(0, 2, 600)
     X = np.array([[0.0, 0.0], [6.0, -240.0]])[cluster]
     X = X + rng.normal(size=(600, 2)) * [1.0, 20.0]
-    rbm = GaussianRBM(8, n_iter=500, algorithm="pt", random_state=0).fit(X)
+    rbm = GaussianRBM(8, n_iter=350, algorithm="pt", random_state=0).fit(X)
     exact = np.logaddexp(
         *(multivariate_normal(m, [1.0, 400.0]).logpdf(X) for m in [(0, 0), (6, -240)])
     ) - np.log(2)
