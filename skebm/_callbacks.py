@@ -36,7 +36,9 @@ class HistoryMonitor(ScoringMonitor):
     """Callback that records numbers after each epoch, also where there is no y.
 
     It is :class:`sklearn.callback.ScoringMonitor` for unsupervised estimators: numbers
-    from all fits of a grid search are in one place, also if they ran in parallel.
+    from all fits of a grid search are in one place, also if they ran in parallel. Other
+    processes send them as pickles, over a socket of this machine with a key that only
+    they are given.
 
     Of a :class:`DBN` it records the whole `history_`: the epochs of a layer once that
     is trained, and then those of wake-sleep. A score of your own is that of the stack
