@@ -17,6 +17,7 @@ from ._about import AboutMixin
 from ._callbacks import CallbackSupportMixin
 from ._checkpoint import Checkpoint, without_callbacks
 from ._columns import is_frame
+from ._nested import NestedParamsMixin
 from ._plain import PlainStateMixin
 from ._resuming import Call, Unfinished, fingerprint, is_double
 from ._validation import record_features, rows_of_user
@@ -391,7 +392,9 @@ class Fit:
             )
 
 
-class Trainable(PlainStateMixin, AboutMixin, CallbackSupportMixin, BaseEstimator):
+class Trainable(
+    PlainStateMixin, AboutMixin, NestedParamsMixin, CallbackSupportMixin, BaseEstimator
+):
     """An estimator whose fit can be a part of another, and go on from a checkpoint."""
 
     # The attribute that has the namespace and device of the model.

@@ -1,7 +1,7 @@
 """Fitting to rows that are spread over a cluster, and queries of them, with Dask.
 
-Client, scheduler and workers send each other pickles, which run the code that they name:
-use a cluster only where you trust all of it.
+Client, scheduler and workers send each other pickles, which run the code that they
+name: use a cluster only where you trust all of it.
 """
 
 from numbers import Integral
