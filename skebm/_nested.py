@@ -39,8 +39,8 @@ def in_words(estimator, name, part, nested, key):
     if isinstance(part, list):
         return (
             f"{start}a list, whose estimators have parameters of their own. Set it on "
-            f"one, as in {name}[0].set_params({nested}=...), or give a single estimator "
-            "for all."
+            f"one, as in {name}[0].set_params({nested}=...), or give a single one for "
+            "all."
         )
     if part is None:
         return f"{start}None: give an estimator first, by set_params({name}=...)."

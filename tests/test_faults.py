@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 
 from skebm import DBM, DBN, BernoulliRBM, Checkpoint
@@ -179,6 +180,18 @@ def drawn(model, X):
     return np.column_stack(found) if isinstance(found, tuple) else found
 
 
+def answers(model):
+    """What a model says of the rows, and a sample of it."""
+    names = [name for name in QUERIES if hasattr(model, name)]
+    found = [getattr(model, name)(X) for name in names]
+    return [*found, drawn(model, X)] if hasattr(model, "sample") else found
+
+
+def fitted_answers(kind):
+    """The same of a model that is fitted where this runs."""
+    return answers(small(kind).fit(X, Y))
+
+
 @short
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_threads_that_query_one_model_at_once(kind):
@@ -192,3 +205,18 @@ def test_threads_that_query_one_model_at_once(kind):
         found = list(pool.map(lambda job: job[0](X), jobs))
     for answer, (_, expected) in zip(found, jobs, strict=True):
         assert_array_equal(answer, expected)
+
+
+@short
+def test_other_processes_and_threads_fit_and_say_the_same():
+    """Of all kinds: fitted here and asked there, and fitted there."""
+    models = [small(kind).fit(X, Y) for kind in KINDS]
+    expected = [answers(model) for model in models]
+    for backend in ("loky", "threading"):
+        with Parallel(n_jobs=2, backend=backend) as pool:
+            asked = pool(delayed(answers)(model) for model in models)
+            fitted = pool(delayed(fitted_answers)(kind) for kind in KINDS)
+        for found in (asked, fitted):
+            for one, other in zip(found, expected, strict=True):
+                for x, y in zip(one, other, strict=True):
+                    assert_array_equal(x, y)
