@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -174,9 +173,9 @@ def test_a_callback_that_fails_leaves_the_estimator_as_it_was(kind):
             assert pickle.dumps(vars(estimator.set_callbacks())) == before
 
 
-def drawn(model, X):
+def drawn(model, n_rows=10):
     """A sample: of classifiers with classes, in the last column."""
-    found = model.sample(len(X), random_state=0)
+    found = model.sample(n_rows, random_state=0)
     return np.column_stack(found) if isinstance(found, tuple) else found
 
 
@@ -184,7 +183,7 @@ def answers(model):
     """What a model says of the rows, and a sample of it."""
     names = [name for name in QUERIES if hasattr(model, name)]
     found = [getattr(model, name)(X) for name in names]
-    return [*found, drawn(model, X)] if hasattr(model, "sample") else found
+    return [*found, drawn(model)] if hasattr(model, "sample") else found
 
 
 def fitted_answers(kind):
@@ -200,7 +199,7 @@ def test_threads_that_query_one_model_at_once(kind):
     assert queries
     jobs = [(query, query(X)) for query in queries] * N_THREADS
     if hasattr(model, "sample"):
-        jobs += [(partial(drawn, model), drawn(model, X))] * N_THREADS
+        jobs += [(lambda X: drawn(model), drawn(model))] * N_THREADS
     with ThreadPoolExecutor(N_THREADS) as pool:
         found = list(pool.map(lambda job: job[0](X), jobs))
     for answer, (_, expected) in zip(found, jobs, strict=True):
