@@ -332,7 +332,8 @@ def test_in_stacks_and_networks():
     )
     assert net.fit(X, y).score(X, y) > 0.95
     pipe = make_pipeline(GaussianRBM(30, n_iter=60), LogisticRegression(max_iter=500))
-    assert pipe.fit(X, y).score(X, y) > 0.95
+    # Of 20 seeds 0.957, with a standard deviation of 0.0144: 5 sigma below.
+    assert pipe.fit(X, y).score(X, y) > 0.957 - 5.0 * 0.0144
     dbm = DBM((12, 6), rbm=layers, n_iter=60, learning_rate=0.01, random_state=0)
     assert dbm.fit(X).score(X) > fitted(n_iter=0).score(X) + 1.0
     assert (dbm._border["scale"] < X.std(axis=0)).mean() > 0.7
