@@ -26,7 +26,17 @@ import skebm.dask
 from skebm import BernoulliRBM
 
 N_PARTS, N_WORKERS, N_COLUMNS = 8, 2, 784
-STEPS = (5, 25, 100, 375)  # in 375 a part of 7500 rows is through
+
+# Rows in the batches of a part, learning rate, steps in a round, chains of a part; None
+# is the default. Eight times 12 rows are the 100 of one machine. In 375 steps a part of
+# 7500 rows is through with batches of 20, and in 625 with those of 12.
+POINTS = [
+    *((None, 0.1, steps, None) for steps in (5, 25, 100, 375)),
+    *((None, rate, 25, None) for rate in (0.2, 0.4)),
+    *((12, 0.1, steps, None) for steps in (5, 25, 100, 375)),
+    *((12, rate, 25, None) for rate in (0.2, 0.4)),
+    *((12, 0.1, steps, 12) for steps in (5, 25, 100, 375)),
+]
 
 
 def cluster(**params):
@@ -54,18 +64,23 @@ def quality(n_iter=10, n_hidden=128):
 
     print(f"{n_hidden} hidden units, {n_iter} epochs")
     print(f"{'':42} {'test nats':>9} {'':7} {'seconds':>8}")
-    line("one machine, batches of 100", new(), lambda rbm: rbm.fit(X), test)
-    line("one machine, of 20", new(batch_size=20), lambda rbm: rbm.fit(X), test)
+    for batch_size, rate in ((100, 0.1), (100, 0.2), (20, 0.1), (12, 0.1)):
+        name = f"one machine, batches of {batch_size}, rate {rate}"
+        rbm = new(batch_size=batch_size, learning_rate=rate)
+        line(name, rbm, lambda rbm: rbm.fit(X), test)
     with cluster() as workers, Client(workers) as client:
         rows = client.scatter(np.split(X, N_PARTS))
-        for rate, steps in [*((0.1, steps) for steps in STEPS), (0.2, 25), (0.4, 25)]:
+        for batch_size, rate, steps, n_chains in POINTS:
 
             def fit(rbm, steps=steps):
                 skebm.dask.fit(rbm, rows, steps_per_round=steps)
 
-            name = f"8 parts, of 20, {steps} in a round"
+            name = f"8 parts, of {batch_size or 20}, {steps} in a round"
             name += f", rate {rate}" * (rate != 0.1)
-            line(name, new(learning_rate=rate), fit, test)
+            name += f", {n_chains} chains" * (n_chains is not None)
+            params = {"learning_rate": rate, "n_chains": n_chains}
+            rbm = new(batch_size=batch_size or "auto", **params)
+            line(name, rbm, fit, test)
 
 
 def received(dask_worker):

@@ -8,9 +8,9 @@ all entries is taken away at random. Each imputer fills them: the error is the r
 square of the numbers, each column in units of its standard deviation, and the accuracy
 that of the categories. scikit-learn's imputers get numbers standardised and categories
 one-hot, of which the largest column counts; or, "in order", the numbers of the bins,
-which say more than the categories do. The one of skebm gets the data frame. There is a
-line for each, with means over the seeds, which choose the gaps, and their standard
-errors.
+which say more than the categories do. The one of skebm gets the data frame; or, "in
+order", one with the numbers of the bins as integers. There is a line for each, with
+means over the seeds, which choose the gaps, and their standard errors.
 """
 
 import sys
@@ -33,6 +33,8 @@ DATA = {
     "diabetes": (load_diabetes, ["bmi", "bp", "s5"]),
     "cancer": (load_breast_cancer, ["mean texture", "mean smoothness", "area error"]),
 }
+
+CODES = {letter: code for code, letter in enumerate(LETTERS)}
 
 IMPUTERS = {
     "mean and mode": lambda seed: SimpleImputer(),
@@ -65,8 +67,7 @@ def as_numbers(gaps, in_order):
             parts.append(((column - column.mean()) / column.std()).to_frame())
             continue
         if in_order:
-            numbers = {letter: float(i) for i, letter in enumerate(LETTERS)}
-            parts.append(column.map(numbers).to_frame())
+            parts.append(column.map(CODES).astype(float).to_frame())
             continue
         one_hot = pd.get_dummies(column, prefix=name, dtype=float)
         parts.append(one_hot.mask(column.isna()))
@@ -84,13 +85,37 @@ def filled_by(imputer, gaps, in_order):
         if column.dtype.kind == "f":
             columns[name] = values[:, 0] * column.std() + column.mean()
         elif in_order:
-            last = column.nunique() - 1
-            numbers = np.clip(np.rint(values[:, 0]), 0, last).astype(int)
-            columns[name] = np.array(list(LETTERS))[numbers]
+            columns[name] = as_letters(values[:, 0], column.nunique())
         else:
             names = [c.removeprefix(f"{name}_") for c in part.columns]
             columns[name] = np.array(names)[values.argmax(axis=1)]
     return pd.DataFrame(columns)
+
+
+def as_letters(numbers, n_values):
+    """The bins that numbers are nearest to, of so many."""
+    numbers = np.clip(np.rint(np.asarray(numbers, dtype=float)), 0, n_values - 1)
+    return np.array(list(LETTERS))[numbers.astype(int)]
+
+
+def filled_by_machine(gaps, seed):
+    """The table that BoltzmannImputer makes of one with gaps."""
+    return BoltzmannImputer(random_state=seed).fit_transform(gaps)
+
+
+def filled_in_order(gaps, seed):
+    """The same, with the bins as integers, which it takes for numbers and rounds."""
+    binned = [name for name, column in gaps.items() if column.dtype.kind != "f"]
+    codes = {name: gaps[name].map(CODES).astype("Int64") for name in binned}
+    filled = filled_by_machine(gaps.assign(**codes), seed)
+    letters = {name: as_letters(filled[name], gaps[name].nunique()) for name in binned}
+    return filled.assign(**letters)
+
+
+OURS = {
+    "BoltzmannImputer": filled_by_machine,
+    "BoltzmannImputer, in order": filled_in_order,
+}
 
 
 def judged(filled, frame, missing):
@@ -119,11 +144,12 @@ def compared(name, n_seeds, share):
             seconds = time.perf_counter() - begin
             row = (*judged(filled, frame, missing), seconds)
             found.setdefault(label, []).append(row)
-        begin = time.perf_counter()
-        filled = BoltzmannImputer(random_state=seed).fit_transform(gaps)
-        seconds = time.perf_counter() - begin
-        row = (*judged(filled, frame, missing), seconds)
-        found.setdefault("BoltzmannImputer", []).append(row)
+        for label, fill in OURS.items():
+            begin = time.perf_counter()
+            filled = fill(gaps, seed)
+            seconds = time.perf_counter() - begin
+            row = (*judged(filled, frame, missing), seconds)
+            found.setdefault(label, []).append(row)
     for label, rows in found.items():
         mean, spread = np.mean(rows, axis=0), np.std(rows, axis=0)
         error = spread / np.sqrt(max(1, n_seeds - 1))

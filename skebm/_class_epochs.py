@@ -2,10 +2,9 @@
 
 import math
 
-import numpy as np
-
 from ._machine_epochs import MachineEpochs
 from .core import monitor
+from .core.backend import device_of, namespace
 from .core.classes import class_scores, has_class, with_classes_expected
 from .core.early_stopping import weighted_mean
 from .core.rows import take_rows
@@ -27,14 +26,18 @@ class ClassEpochs(MachineEpochs):
         machine, objective = state.machine, self.settings.objective
         dtype, n_classes = state.params.biases[0].dtype, objective.n_classes
         rows = take_rows(state.rows(self.data[0]), self.watched.rows, dtype)
-        labelled = has_class(rows[:, -n_classes:])[:, 0].astype(dtype)
+        xp = namespace(rows)
+        labelled = has_class(rows[:, -n_classes:])[:, 0]
         measured = {"accuracy": math.nan, "log_proba": math.nan}
-        if labelled.any():
+        if bool(xp.any(labelled)):
+            labelled = xp.astype(labelled, dtype)
             scores = class_scores(machine, rows, n_classes, dtype)
             measured["accuracy"] = weighted_mean(scores[:, 0], labelled)
             measured["log_proba"] = weighted_mean(scores[:, 1], labelled)
         chains = self.settings.algorithm.samples(state.chains)
-        watched = self.watched._replace(rows=np.arange(len(rows)))
+        watched = self.watched._replace(
+            rows=xp.arange(rows.shape[0], device=device_of(rows))
+        )
         rows = with_classes_expected(machine, rows, n_classes)
         measured |= monitor.measure(machine, rows, watched, chains)
         if objective.generative == 0.0:

@@ -8,15 +8,32 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ._labels import Labels, check_known, checked_values, label_array, marked
+from ._labels import (
+    Labels,
+    check_known,
+    checked_values,
+    label_array,
+    labels_like,
+    marked,
+)
 from ._queries import LogPartitionMixin
 from ._validation import check_hidden, check_rows
-from .core.backend import log_softmax, log_sum_exp, softmax
+from .core.backend import (
+    like,
+    log_softmax,
+    log_sum_exp,
+    namespace,
+    on_host,
+    placed_like,
+    softmax,
+    to_numpy,
+)
 from .core.classes import (
     class_fields,
     class_units,
     expected_hidden,
     log_joint,
+    of_class,
 )
 from .core.conditional import sample_visible
 from .core.rows import by_blocks, float_dtype
@@ -28,25 +45,24 @@ from .core.units import Bernoulli, Held
 class ClassQueriesMixin(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, LogPartitionMixin
 ):
-    """Predictions, likelihoods, features and samples. Labels are NumPy's."""
+    """Predictions, likelihoods, features and samples."""
 
     def _units(self, n_layers, reader=None):
-        return class_units(self.n_features_in_, len(self.classes_))
+        return class_units(self.n_features_in_, self.classes_.shape[0])
 
     def _labels(self):
         check_is_fitted(self)
-        return Labels(self.classes_, several=False)
+        return Labels(on_host(self.classes_), several=False)
 
     def _rows(self, X, method, new=False):
-        """Checked rows, as NumPy's arrays or sparse ones."""
-        with config_context(array_api_dispatch=False):
-            return check_rows(self, X, method=method, kind=Bernoulli(), new=new)
+        """Checked rows."""
+        return check_rows(self, X, method=method, kind=Bernoulli(), new=new)
 
     def _of_rows(self, function, X, method):
         """`function` of the machine, rows and the number of classes, in blocks."""
         check_is_fitted(self)
         X = self._rows(X, method)
-        dtype, n_classes = float_dtype(X), len(self.classes_)
+        dtype, n_classes = float_dtype(X), self.classes_.shape[0]
         machine = self._machine(dtype)
         return by_blocks(lambda x: function(machine, x, n_classes), X, dtype)
 
@@ -64,7 +80,12 @@ class ClassQueriesMixin(
             The most probable class of each.
         """
         fields = self._of_rows(class_fields, X, "predict")
-        return self.classes_[fields.argmax(axis=1)]
+        return self._likeliest(fields)
+
+    def _likeliest(self, values):
+        """The classes of which the values are the largest, beside these."""
+        numbers = to_numpy(namespace(values).argmax(values, axis=1))
+        return labels_like(on_host(self.classes_)[numbers], values)
 
     def decision_function(self, X):
         """Compute how much free energy each class takes off.
@@ -150,14 +171,15 @@ class ClassQueriesMixin(
         if codes is None:
             log_p = log_sum_exp(log_p)
         else:
-            log_p = np.take_along_axis(log_p, codes[:, None], axis=1)[:, 0]
+            log_p = of_class(log_p, placed_like(codes, log_p))
         return log_p - self._log_z(X)
 
     def _codes(self, y, X):
-        """Numbers of the classes of rows."""
-        y = label_array(self, y)
-        check_consistent_length(X, y)
+        """Numbers of the classes of rows, NumPy's."""
         labels = self._labels()
+        with config_context(array_api_dispatch=False):
+            y = label_array(self, on_host(y))
+        check_consistent_length(X, y)
         if marked(y, self.unlabeled).any():
             raise ValueError(
                 f"y holds unlabeled={self.unlabeled!r}, but here each row has to be of "
@@ -241,14 +263,14 @@ class ClassQueriesMixin(
             self._draws(Purpose.SAMPLE, random_state),
             clamped,
         )
-        return drawn[:, :n], self.classes_[drawn[:, n:].argmax(axis=1)]
+        return drawn[:, :n], self._likeliest(drawn[:, n:])
 
     def _clamped(self, y, n_samples, machine):
         """What keeps the classes of visible units where they are."""
+        y = on_host(y)
         y = np.full(n_samples, y) if np.ndim(y) == 0 else y
         codes = self._codes(y, np.empty((n_samples, 0)))
-        units, n = machine.params.biases[0], self.n_features_in_
-        mask = np.arange(len(units)) >= n
-        values = np.zeros((n_samples, len(units)), dtype=units.dtype)
-        values[np.arange(n_samples), n + codes] = 1.0
-        return Held(np.broadcast_to(mask, values.shape), values)
+        array, n = machine.params.biases[0], self.n_features_in_
+        units = np.broadcast_to(np.arange(array.shape[0]), (n_samples, array.shape[0]))
+        values = like(units == n + codes[:, None], array)
+        return Held(placed_like(units >= n, array), values)

@@ -15,16 +15,14 @@ from ._labels import (
     check_known,
     check_labels,
     class_weights,
+    labels_like,
     new_labels,
     refuse_part_of_rows,
 )
 from ._network_epochs import Targets
 from ._networks import goes_in_batches
-from .core.backend import on_host, placed_like, to_numpy
+from .core.backend import on_host, to_numpy
 from .core.network import Network, cross_entropy
-
-# Kinds of dtypes that other namespaces have too, as they do not have text.
-NUMBERS = "biuf"
 
 
 def accuracy(labels, network, params, X, values, weights):
@@ -116,10 +114,7 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
 
     def _attributes(self, *args):
         found = super()._attributes(*args)
-        classes = found["classes_"]
-        if classes.dtype.kind in NUMBERS:
-            found["classes_"] = placed_like(classes, found["coefs_"][0])
-        return found
+        return found | {"classes_": labels_like(found["classes_"], found["coefs_"][0])}
 
     def decision_function(self, X):
         """Compute the total inputs of the output units.
@@ -151,8 +146,7 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
             The most probable class, or 1 for labels of a probability above 1/2.
         """
         labels, a = self._labels(), self._fields(X, "predict")
-        found = labels.decode(to_numpy(labels.output.mean(a)))
-        return placed_like(found, a) if found.dtype.kind in NUMBERS else found
+        return labels_like(labels.decode(to_numpy(labels.output.mean(a))), a)
 
     def predict_proba(self, X):
         """Compute the probabilities of the classes.

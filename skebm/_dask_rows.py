@@ -28,6 +28,7 @@ def spread_rows(estimator, X, sample_weight, steps_per_round, client):
     parts = [placed(client, part) for part in parts]
     weights = [placed(client, part) for part in weights or [None] * len(parts)]
     found = looked_at(client, estimator, kind, parts, weights)
+    parts, weights, found = without_empty(parts, weights, found)
     check_together(found)
     total = sum(x.mass for x in found)
     if total == 0.0:
@@ -68,12 +69,13 @@ def by_parts(estimator, method, X):
     """What a method of a fitted estimator gives for rows, to be computed by parts."""
     if not isinstance(X, da.Array):
         parts = listed(X)
-        answered(estimator, method, delayed(first_row)(parts[0]).compute())
-        sent = delayed(without_callbacks(estimator))
-        return [delayed(answered)(sent, method, part) for part in parts]
+        nothing = first_answer(estimator, method, parts)[:0]
+        sent, ask = delayed(without_callbacks(estimator)), delayed(answered_rows)
+        return [
+            ask(part, estimator=sent, method=method, nothing=nothing) for part in parts
+        ]
     check_columns(X)
-    # What takes long and is the same for all rows, as log Z, is now done and known.
-    first = answered(estimator, method, X.blocks[0, 0].compute()[:1])
+    first = first_answer(estimator, method, X.to_delayed().ravel())
     sent = delayed(without_callbacks(estimator))
     flat = {"drop_axis": 1}
     shape = flat if first.ndim == 1 else {"chunks": (X.chunks[0], first.shape[1:])}
@@ -82,18 +84,31 @@ def by_parts(estimator, method, X):
     return X.map_blocks(ask, estimator=sent, nothing=nothing, meta=nothing, **shape)
 
 
+def first_answer(estimator, method, parts):
+    """What a method gives for the first row that there is.
+
+    What takes long and is the same for all rows, as log Z, is done and known then.
+    """
+    for part in parts:
+        row = delayed(first_row)(part).compute()
+        if row.shape[0]:
+            return answered(estimator, method, row)
+    refuse_empty()
+
+
 def first_row(part):
     """The first row of a part, as a table of one."""
     return opened(part)[:1]
 
 
 def answered(estimator, method, part):
-    """What a method gives for a part."""
-    return getattr(estimator, method)(opened(part))
+    """What a method gives for rows."""
+    return getattr(estimator, method)(part)
 
 
 def answered_rows(part, *, estimator, method, nothing):
-    """The same for a chunk of an array, which may have no rows."""
+    """The same for a part that may have no rows."""
+    part = opened(part)
     return answered(estimator, method, part) if part.shape[0] else nothing
 
 
@@ -107,7 +122,8 @@ def parts_of(X):
             "The chunks of X have unknown sizes: call X.compute_chunk_sizes() first."
         )
     parts = X.to_delayed().ravel()
-    return [x for x, size in zip(parts, X.chunks[0], strict=True) if size]
+    parts = [x for x, size in zip(parts, X.chunks[0], strict=True) if size]
+    return parts or refuse_empty()
 
 
 def listed(X):
@@ -209,10 +225,24 @@ def looked_at(client, estimator, kind, parts, weights):
     return found
 
 
+def without_empty(parts, weights, found):
+    """The parts, weights and what was found, without parts that have no rows."""
+    full = [x for x in zip(parts, weights, found, strict=True) if x[2].n_rows]
+    if not full:
+        refuse_empty()
+    return map(list, zip(*full, strict=True))
+
+
+def refuse_empty():
+    """Raise an error where no part has a row."""
+    raise ValueError("X has no rows: all of its parts are empty.")
+
+
 def check_together(found):
     """Raise an error unless parts have the same columns and precision."""
     first = found[0]
-    for index, other in enumerate(found):
+    for other in found:
+        index = other.index
         if other.n_columns != first.n_columns:
             raise ValueError(
                 f"Part {index} of the rows has {other.n_columns} columns, but the "

@@ -16,8 +16,16 @@ from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ._warnings import warn
-from .core.backend import namespace
+from .core.backend import namespace, placed_like
 from .core.network import Sigmoid, Softmax
+
+# Kinds of dtypes that other namespaces have too, as they do not have text.
+NUMBERS = "biuf"
+
+
+def labels_like(labels, array):
+    """NumPy's labels where `array` is, unless they are text or other objects."""
+    return placed_like(labels, array) if labels.dtype.kind in NUMBERS else labels
 
 
 class Labels(NamedTuple):

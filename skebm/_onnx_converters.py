@@ -205,27 +205,30 @@ def convert_classes(fields, scope, operator, container):
             "ONNX has dictionaries of probabilities in single precision alone. Give "
             "to_onnx float32 rows, or options={'zipmap': False}."
         )
-    a, classes = fields(graph, estimator), estimator.classes_
+    a, labels = fields(graph, estimator), labels_of(operator)
     if getattr(estimator, "_several", False):
         p = graph("Sigmoid", a)
         chosen = graph("Greater", p, np.array(0.5))
         graph.output(0, graph("Cast", chosen, to=TensorProto.INT64))
         graph.output(1, p)
         return
-    if len(classes) == 2 and isinstance(estimator, BaseFineTunedClassifier):
+    if len(labels) == 2 and isinstance(estimator, BaseFineTunedClassifier):
         # A single output, of the second class.
         a = graph("Concat", graph("Neg", a), a, axis=1)
         graph.output(1, graph("Sigmoid", a))
     else:
         graph.output(1, graph("Softmax", a, axis=1))
     best = graph("ArgMax", a, axis=1, keepdims=0)
-    labels = classes if is_text(classes) else classes.astype(np.int64)
     graph.output(0, graph("Gather", labels, best))
 
 
-def is_text(classes):
-    """Whether classes have names, and no numbers."""
-    return classes.dtype.kind in "OU"
+def labels_of(operator):
+    """The classes as text or whole numbers; with the option nocl the latter alone."""
+    classes = to_numpy(operator.raw_operator.classes_)
+    if classes.dtype.kind not in "OU":
+        return classes.astype(np.int64)
+    options = operator.scope_inst.get_options(operator.raw_operator, {"nocl": False})
+    return np.arange(len(classes)) if options["nocl"] else classes
 
 
 def type_like(operator):
@@ -245,9 +248,12 @@ def shape_values(operator):
 
 def shape_classes(operator):
     """Say what comes out of a classifier."""
-    classes = operator.raw_operator.classes_
-    n, several = len(classes), getattr(operator.raw_operator, "_several", False)
-    kind = StringTensorType if is_text(classes) and not several else Int64TensorType
+    labels, several = (
+        labels_of(operator),
+        getattr(operator.raw_operator, "_several", False),
+    )
+    n, is_text = len(labels), labels.dtype.kind in "OU"
+    kind = StringTensorType if is_text and not several else Int64TensorType
     operator.outputs[0].type = kind([None, n] if several else [None])
     operator.outputs[1].type = type_like(operator)([None, n])
 

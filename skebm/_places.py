@@ -18,7 +18,7 @@ import numpy as np
 from dask import delayed
 from scipy import sparse
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from ._validation import as_numbers, check_rows
 from .core.rounds import in_tree
@@ -191,9 +191,10 @@ def as_rows(part):
 class Found(NamedTuple):
     """What is to be known of a part before all of them can be trained on.
 
-    `mass` is the sum of its weights, `said` are warnings.
+    `index` is its number, `mass` the sum of its weights, `said` are warnings.
     """
 
+    index: int
     n_rows: int
     n_columns: int
     dtype: object
@@ -203,8 +204,13 @@ class Found(NamedTuple):
 
 
 def look(sent, index, part, weights):
-    """Check a part as `fit` of the estimator checks rows, and say what is there."""
+    """Check a part as `fit` of the estimator checks rows, and say what is there.
+
+    There need be no rows, and no columns then.
+    """
     estimator, kind, n_sampled = sent
+    if _num_samples(opened(part)) == 0:
+        return Found(index, 0, 0, None, None, 0.0, [])
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
@@ -222,7 +228,7 @@ def look(sent, index, part, weights):
     # In the middle of as many stretches of equal length.
     rows = (2 * np.arange(n_sampled) + 1) * X.shape[0] // (2 * max(n_sampled, 1))
     said = [(str(x.message), x.category) for x in said]
-    return Found(*X.shape, float_dtype(X), X[rows], mass, said)
+    return Found(index, *X.shape, float_dtype(X), X[rows], mass, said)
 
 
 def sample_of(found):

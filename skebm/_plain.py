@@ -32,6 +32,8 @@ def to_plain(value):
             return {TYPE: name, "values": [to_plain(x) for x in value]}
         return {TYPE: name, "state": to_plain(value.__getstate__() or {})}
     if kind is dict:
+        if TYPE in value:  # a user's, who may name anything so, as a class
+            return {TYPE: "dict", "items": [to_plain(pair) for pair in value.items()]}
         return {key: to_plain(x) for key, x in value.items()}
     if kind in (list, tuple):
         return kind(to_plain(x) for x in value)
@@ -50,7 +52,9 @@ def from_plain(value):
 
 
 def restored(plain):
-    """The object of a private type that a dictionary stands for."""
+    """The object of a private type, or dictionary, that a dictionary stands for."""
+    if plain[TYPE] == "dict":
+        return dict(plain["items"])
     module, _, name = plain[TYPE].rpartition(".")
     if module.split(".")[0] == __package__:
         import_module(module)

@@ -8,9 +8,9 @@ import numpy as np
 from ._fitting import Stage
 from ._machine_epochs import longer
 from .core import fine_tuning, variational
-from .core.backend import namespace, placed_like
+from .core.backend import namespace, placed_like, to_numpy
 from .core.early_stopping import weighted_mean
-from .core.rows import by_blocks, take_rows
+from .core.rows import by_blocks, take_rows, total
 from .core.streams import Purpose, stream
 from .core.variational_bounds import evidence_bound, importance_bound, shared_noise
 from .core.variational_queries import Autoencoder
@@ -62,12 +62,12 @@ class VariationalEpochs(Stage):
         super().__init__(estimator, rates, run)
         self.data, self.held_out, self.settings = data, held_out, settings
         self.more = more
-        has_class = namespace(data.y).any(data.y > 0.0, axis=1)
         numbers = np.arange(data.X.shape[0])
         if data.y.shape[1] > 0:
-            numbers = np.flatnonzero(has_class)
-            self.labelled_share = float(data.weights[has_class].sum())
-            self.labelled_share /= float(data.weights.sum())
+            has_class = namespace(data.y).any(data.y > 0.0, axis=1)
+            numbers = np.flatnonzero(to_numpy(has_class))
+            labelled = total(data.weights[has_class])
+            self.labelled_share = labelled / total(data.weights)
         step = max(1, len(numbers) // MEASURED_ROWS)
         self.watched = placed_like(numbers[::step][:MEASURED_ROWS], data.weights)
 

@@ -31,6 +31,12 @@ def sizes_of(hidden_layer_sizes):
     return [int(n) for n in sizes]
 
 
+def all_labelled(y):
+    """Whether each row of classes, (n_rows, n_classes), has one."""
+    xp = namespace(y)
+    return y.shape[1] > 0 and bool(xp.all(xp.any(y > 0.0, axis=1)))
+
+
 class Classes(NamedTuple):
     """Classes of rows (n_rows, n_classes) of 0 and 1, where a row of 0 may be any.
 
@@ -138,6 +144,7 @@ class BaseVariationalAutoencoder(VariationalQueriesMixin, Trainable):
             self.n_importance_samples,
             sample_inputs=self.sample_inputs,
             log_prior=classes.log_prior,
+            all_labelled=all_labelled(classes.rows),
         )
         auto = self.batch_size == "auto"
         return fine_tuning.Settings(
@@ -159,7 +166,7 @@ class BaseVariationalAutoencoder(VariationalQueriesMixin, Trainable):
             draws = stream(seed, Purpose.VALIDATION, weights)
             groups = [numbers]
             if y.shape[1] > 0:  # those with a class and those without, each by itself
-                has_class = y[numbers].any(axis=1)
+                has_class = xp.any(xp.take(y, numbers, axis=0) > 0.0, axis=1)
                 groups = [numbers[has_class], numbers[~has_class]]
             parts = [divided(x, self.validation_fraction, draws) for x in groups]
             out, numbers = map(xp.concat, zip(*parts, strict=True))
@@ -243,5 +250,6 @@ class BaseVariationalAutoencoder(VariationalQueriesMixin, Trainable):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

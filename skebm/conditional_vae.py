@@ -1,17 +1,19 @@
 """Variational autoencoders with classes."""
 
+import math
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ._labels import Labels, check_known, check_labels, new_labels
+from ._labels import Labels, check_known, check_labels, labels_like, new_labels
 from ._resuming import Call
 from ._validation import refuse_no_target
 from ._variational import BaseVariationalAutoencoder, Classes
-from .core.backend import log_softmax
+from .core.backend import like, log_softmax, namespace, on_host, to_numpy
 from .core.rows import TINY
 from .core.streams import Purpose
 from .core.variational_bounds import shared_noise
@@ -19,7 +21,8 @@ from .core.variational_bounds import shared_noise
 
 def _log_shares(mass):
     """Log probabilities of classes, from the sums of their weights."""
-    return np.log((mass + TINY) / mass.sum())
+    xp = namespace(mass)
+    return xp.log((mass + TINY) / xp.sum(mass))
 
 
 class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
@@ -300,15 +303,18 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
         going_on = self.__sklearn_is_fitted__()
         if not going_on and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        call = Call("partial_fit", going_on, classes=classes)
+        call = Call("partial_fit", going_on, classes=on_host(classes))
         return self._train(X, y, sample_weight, call)
 
     def _classes_of(self, y, X, weights, call):
         refuse_no_target(self, y)
         check_consistent_length(X, y)
-        known = self.classes_ if call.going_on else call.classes
+        known = on_host(self.classes_) if call.going_on else call.classes
         otherwise = "To learn from rows without classes alone, fit a VAE."
-        y, labelled = check_labels(self, y, self.unlabeled, known, otherwise)
+        with config_context(array_api_dispatch=False):
+            y, labelled = check_labels(
+                self, on_host(y), self.unlabeled, known, otherwise
+            )
         if y.ndim == 2:
             raise ValueError(
                 f"y has {y.shape[1]} columns, but ConditionalVAE takes one class for "
@@ -316,10 +322,11 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
             )
         labels, classes, mass = None, call.classes, 0.0
         if call.going_on:
-            labels, mass = Labels(self.classes_, False), self._class_mass
+            labels, mass = Labels(known, False), to_numpy(self._class_mass)
         if labels is None:
             labels, classes = new_labels(y, classes), None
         check_known(self, labels, y, classes)
+        array, weights = weights, to_numpy(weights)
         rows = np.zeros((X.shape[0], len(labels.classes)), dtype=weights.dtype)
         numbers = (
             np.arange(X.shape[0]) if labelled is None else np.flatnonzero(labelled)
@@ -333,11 +340,16 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
             )
         if not call.going_on or call.carried() is None:  # else they are in it already
             mass = mass + counted
-        attributes = {"classes_": labels.classes, "_class_mass": mass}
-        return Classes(rows, _log_shares(mass), attributes)
+        mass = like(mass, array)
+        attributes = {
+            "classes_": labels_like(labels.classes, array),
+            "_class_mass": mass,
+        }
+        return Classes(like(rows, array), _log_shares(mass), attributes)
 
     def _log_prior(self, dtype):
-        return _log_shares(self._class_mass).astype(dtype)
+        log_shares = _log_shares(self._class_mass)
+        return namespace(log_shares).astype(log_shares, dtype, copy=False)
 
     @property
     def class_log_prior_(self):
@@ -378,12 +390,17 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
             of log p(x, y), by 100 draws of the latent units that the fit has fixed. No
             lower than the logarithm of the least positive number of the dtype.
         """
+        return self._log_proba(X, "predict_log_proba")
+
+    def _log_proba(self, X, method):
+        """What a method that X was given to needs of its classes."""
 
         def of_states(fitted, x):
             log_p = log_softmax(fitted.joint_bounds(x, self._shared_noise(x)))
-            return np.maximum(log_p, np.log(np.finfo(x.dtype).tiny))
+            xp = namespace(log_p)
+            return xp.clip(log_p, math.log(xp.finfo(x.dtype).smallest_normal))
 
-        return self._of_rows(of_states, X, "predict_log_proba")
+        return self._of_rows(of_states, X, method)
 
     def predict_proba(self, X):
         """Compute the probabilities of the classes.
@@ -398,7 +415,8 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
         p : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`: see :meth:`predict_log_proba`.
         """
-        return np.exp(self.predict_log_proba(X))
+        log_p = self._log_proba(X, "predict_proba")
+        return namespace(log_p).exp(log_p)
 
     def predict(self, X):
         """Predict the classes of rows.
@@ -414,7 +432,12 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
             The most probable classes.
         """
         check_is_fitted(self)
-        return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
+        log_p = self._log_proba(X, "predict")
+        return self._named(to_numpy(namespace(log_p).argmax(log_p, axis=1)), log_p)
+
+    def _named(self, numbers, array):
+        """Classes of these numbers, which are NumPy's, where `array` is."""
+        return labels_like(on_host(self.classes_)[numbers], array)
 
     def sample(self, n_samples=1, *, y=None, means=False, random_state=None):
         """Draw rows and their classes: classes, latent units, and then the features.
@@ -448,30 +471,30 @@ class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
         draws = self._draws(Purpose.SAMPLE, random_state)
         array = self.encoder_coefs_[0]
         if y is None:
-            reached = np.cumsum(np.exp(self.class_log_prior_))
-            drawn = draws.uniform((n_samples,)) * reached[-1]
+            reached = np.cumsum(np.exp(to_numpy(self.class_log_prior_)))
+            drawn = to_numpy(draws.uniform((n_samples,))) * reached[-1]
             numbers = np.searchsorted(reached, drawn, side="right")
             numbers = np.minimum(numbers, len(reached) - 1)
         else:
             numbers = self._numbers_of(y, n_samples)
-        rows = np.eye(len(self.classes_), dtype=array.dtype)[numbers]
+        rows = like(np.eye(self.classes_.shape[0])[numbers], array)
         z = shared_noise(n_samples, self._n_features_out, array, draws)
         drawn = self._drawn(z + rows @ self.class_means_, rows, means, draws)
-        return drawn, self.classes_[numbers]
+        return drawn, self._named(numbers, array)
 
     def _numbers_of(self, y, n_samples):
         """Numbers of the classes that are asked for."""
-        y = np.asarray(y)
+        y, classes = np.asarray(on_host(y)), on_host(self.classes_)
         if y.ndim > 1 or (y.ndim == 1 and len(y) != n_samples):
             raise ValueError(
                 f"y has shape {y.shape}, but should be a class, or a class for each of "
                 f"{n_samples} samples."
             )
-        known = self.classes_.tolist()
+        known = classes.tolist()
         asked = np.broadcast_to(y, n_samples).tolist()
         unknown = [label for label in asked if label not in known]
         if unknown:
             raise ValueError(
-                f"y has the class {unknown[0]!r}, which is not among {self.classes_}."
+                f"y has the class {unknown[0]!r}, which is not among {classes}."
             )
         return np.array([known.index(label) for label in asked])

@@ -37,9 +37,10 @@ def fit(estimator, X, *, sample_weight=None, steps_per_round=50, client=None):
     ----------
     estimator : BernoulliRBM, GaussianRBM, MultinomialRBM or DBN
         What is fitted, by its own parameters. ``batch_size="auto"`` and `n_chains` are
-        those of a part. It has callbacks as in its own `fit`; they see `X` as an object
-        that has a shape and no rows. A :class:`skebm.Checkpoint` is written after so
-        many rounds as its `every` says.
+        those of a part: batches of 12 rows in each of eight parts correspond to those
+        of 100 on one machine. It has callbacks as in its own `fit`; they see `X` as an
+        object that has a shape and no rows. A :class:`skebm.Checkpoint` is written
+        after so many rounds as its `every` says.
 
     X : dask.array.Array of shape (n_samples, n_features), or list of parts
         The rows, with all entries. Of an array each chunk of rows is a part: its rows
@@ -47,7 +48,7 @@ def fit(estimator, X, *, sample_weight=None, steps_per_round=50, client=None):
         known. Parts in a list may be delayed objects, futures, NumPy arrays, SciPy
         matrices, data frames, or paths of ``.npy`` files that all workers can read, of
         which only the rows in use are in memory. A delayed part is computed again in
-        each round, unless it was persisted.
+        each round, unless it was persisted. Parts and chunks without rows are left out.
 
     sample_weight : array-like of shape (n_samples,), or list, default=None
         Weights of the rows: where X is a list, a list of the weights of its parts.
@@ -67,9 +68,9 @@ def fit(estimator, X, *, sample_weight=None, steps_per_round=50, client=None):
     Raises
     ------
     ValueError
-        If X has chunks of unknown sizes or several chunks of columns, NaN or infinity,
-        if parts do not fit together, if a weight is negative or all are zero, if there
-        is no client, or if workers have no skebm or another version of it.
+        If X has no rows, chunks of unknown sizes or several chunks of columns, NaN or
+        infinity, if parts do not fit together, if a weight is negative or all are zero,
+        if there is no client, or if workers have no skebm or another version of it.
     TypeError
         If the estimator cannot be fitted so.
     FloatingPointError

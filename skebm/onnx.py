@@ -30,6 +30,10 @@ def register():
     rounding. Rows are dense numbers without gaps: a :class:`MixedRBM` can be converted
     where all of its columns are "gaussian", and columns of categories cannot.
 
+    Classifiers know the options ``zipmap``, ``nocl`` and ``output_class_labels`` of
+    skl2onnx. With ``nocl=True`` classes of text are given by their numbers in
+    `classes_`, as for scikit-learn's own.
+
     Call it once, before `skl2onnx.to_onnx`. It needs the extra ``skebm[onnx]``.
 
     Examples

@@ -16,15 +16,17 @@ from ._labels import (
     check_known,
     check_labels,
     class_weights,
+    labels_like,
     new_labels,
     refuse_part_of_rows,
 )
 from ._resuming import Call
 from ._validation import check_weights, refuse_no_target
+from .core.backend import namespace, on_host, placed_like, to_numpy
 from .core.classes import ClassObjective, ClassStopping, class_units
 from .core.early_stopping import held_out_of
 from .core.machine import Params
-from .core.rows import Beside, Subset, by_blocks, float_dtype
+from .core.rows import Beside, Subset, by_blocks, float_dtype, total
 
 # The number of the class of rows that have none: no unit is on.
 NO_CLASS = -1.0
@@ -348,7 +350,7 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
             If the parameters become infinite or NaN. They stay as they were before.
         """
         going_on = self.__sklearn_is_fitted__()
-        call = Call("partial_fit", going_on, classes=classes)
+        call = Call("partial_fit", going_on, classes=on_host(classes))
         return self._train(X, y, sample_weight, call)
 
     def _train(self, X_given, y, sample_weight, call):
@@ -361,9 +363,8 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
         if going_on:
             self._check_sizes()
         labels, codes, weights = self._targets(y, weights, call)
-        kinds = class_units(X.shape[1], len(labels.classes))
-        seed = call.seed(self)
-        n_classes = len(labels.classes)
+        seed, n_classes = call.seed(self), len(labels.classes)
+        kinds = class_units(X.shape[1], n_classes)
         data, stopping = self._data(X, codes, weights, n_classes, seed)
         settings = self._settings(seed, X.shape[0], kinds)._replace(
             objective=self._objective(n_classes, *data)
@@ -386,11 +387,13 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
 
     def _targets(self, y, weights, call):
         """Labels; the number of the class of each row, (n_rows, 1); weights of rows."""
-        known, classes = self.classes_ if call.going_on else call.classes, call.classes
+        array, weights = weights, to_numpy(weights)
+        known = on_host(self.classes_) if call.going_on else call.classes
+        classes = call.classes
         with config_context(array_api_dispatch=False):
             y, labelled = check_labels(
                 self,
-                y,
+                on_host(y),
                 self.unlabeled,
                 known,
                 self._without_labels(call),
@@ -417,6 +420,7 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
                 "All rows that have a label have the weight zero, from sample_weight "
                 "or class_weight: give some of them a positive one."
             )
+        codes, weights = (placed_like(x, array) for x in (codes, weights))
         return labels, codes, check_weights(weights, codes, weights.dtype)
 
     def _without_labels(self, call):
@@ -433,18 +437,18 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
 
     def _data(self, X, codes, weights, n_classes, seed):
         """Rows and weights to fit to; early stopping with others, if asked for."""
-        labelled, rows = codes[:, 0] != NO_CLASS, Beside(X, codes)
+        xp, rows, codes = namespace(codes), Beside(X, codes), codes[:, 0]
         if self._shares(1.0)[0] == 0.0:
-            used = np.flatnonzero(labelled)
-            rows, labelled, codes = Subset(rows, used), labelled[used], codes[used]
-            weights = check_weights(weights[used], used, weights.dtype)
+            used = xp.nonzero(codes != NO_CLASS)[0]
+            rows, codes = Subset(rows, used), xp.take(codes, used)
+            weights = check_weights(xp.take(weights, used), used, weights.dtype)
         if not self.early_stopping:
             return (rows, weights), None
-        suitable = labelled & (weights > 0.0)
+        suitable = (codes != NO_CLASS) & (weights > 0.0)
         held_out, _, left = held_out_of(
-            rows, weights, suitable, self.validation_fraction, seed, codes[:, 0]
+            rows, weights, suitable, self.validation_fraction, seed, codes
         )
-        n_held_out, n_all = held_out[0].shape[0], int(suitable.sum())
+        n_held_out, n_all = held_out[0].shape[0], xp.nonzero(suitable)[0].shape[0]
         if n_held_out == n_all:
             raise ValueError(
                 f"early_stopping holds out {n_held_out} of the {n_all} rows that have "
@@ -457,10 +461,8 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
     def _objective(self, n_classes, rows, weights):
         """What is maximised: the mean over the rows that have a label, and over all."""
         codes = by_blocks(lambda x: x[:, -1], rows, weights.dtype)
-        of_labelled = float(weights[codes != NO_CLASS].sum())
-        shares = self._shares(
-            float(weights.sum()) / of_labelled if of_labelled else 1.0
-        )
+        of_labelled = total(weights[codes != NO_CLASS])
+        shares = self._shares(total(weights) / of_labelled if of_labelled else 1.0)
         return ClassObjective(n_classes, *shares, self.dropout)
 
     def _shares(self, mean_of_labelled):
@@ -477,9 +479,9 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
     def _read_params(self):
         features, classes = self.components_.T, self.class_components_.T
         biases = self.intercept_visible_, self.intercept_class_
+        concat = namespace(features).concat
         return Params(
-            (np.concatenate([features, classes]),),
-            (np.concatenate(biases), self.intercept_hidden_),
+            (concat([features, classes]),), (concat(biases), self.intercept_hidden_)
         )
 
     def _from_params(self, params):
@@ -499,14 +501,14 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
     def _attributes(self, run, settings, classes):
         found = super()._attributes(run, settings)
         W, b = found["components_"], found["intercept_visible_"]
-        n = len(b) - len(classes)
+        n = b.shape[0] - len(classes)
         return {
             **found,
             "components_": W[:, :n],
             "class_components_": W[:, n:],
             "intercept_visible_": b[:n],
             "intercept_class_": b[n:],
-            "classes_": classes,
+            "classes_": labels_like(classes, b),
         }
 
     @property
@@ -516,5 +518,6 @@ class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

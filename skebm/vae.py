@@ -350,8 +350,3 @@ class VAE(LikelihoodMixin, BaseVariationalAutoencoder):
 
     def _log_prior(self, dtype):
         return None
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

@@ -1,9 +1,20 @@
 """What is missing, by annealed chains: their weights find the mass of far modes."""
 
+import itertools
+
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
-from skebm.core.conditional import annealed_given, conditional_mean, division
+from skebm.core import conditional
+from skebm.core.conditional import (
+    annealed_given,
+    conditional_mean,
+    division,
+    evened,
+    normalised,
+)
+from skebm.core.gaussian import Gaussian
 from skebm.core.machine import Machine, Params
 from skebm.core.streams import Purpose, stream
 from skebm.core.units import Bernoulli, Held
@@ -60,3 +71,61 @@ def test_means_of_one_row_and_of_none_that_is_missing():
 )
 def test_steps_are_shared(n_steps, expected):
     assert division(n_steps) == expected
+
+
+# Weights that are evened out
+
+
+def worth(weights):
+    return 1.0 / np.sum(weights**2, axis=0)
+
+
+def test_weights_are_evened_out_no_more_than_they_have_to_be():
+    rng = np.random.default_rng(0)
+    log_weights = rng.normal(size=(10, 40)) * np.geomspace(0.1, 2000.0, 40)
+    weights = normalised(log_weights)
+    found = evened(weights)
+    assert_allclose(found.sum(axis=0), 1.0)
+    enough = worth(weights) >= 5.0
+    assert 5 < enough.sum() < 35
+    assert_allclose(found[:, enough], weights[:, enough])
+    assert_allclose(worth(found[:, ~enough]), 5.0, rtol=1e-3)
+    # They are a power of what they were, so that they keep their order.
+    for before, after in zip(weights.T, found.T, strict=True):
+        assert (np.diff(after[np.argsort(before)]) > -1e-12).all()
+    assert (evened(np.ones((1, 3))) == 1.0).all()
+
+
+def wide_row():
+    """A machine of 400 normal units, and a row of which the first half is missing.
+
+    With them: what the missing half has on average, from all states of the hidden ones.
+    """
+    rng = np.random.default_rng(1)
+    W, c = 0.15 * rng.normal(size=(400, 12)), rng.normal(size=12)
+    machine = Machine((Gaussian(), Bernoulli()), Params((W,), (np.zeros(400), c)))
+    hidden = np.array(list(itertools.product([0.0, 1.0], repeat=12)))
+    known = W[200:] @ hidden[200] + rng.normal(size=200)
+    row = np.concatenate([np.full(200, np.nan), known])
+    # log of the sum over what is missing: normal with the mean W h and variance 1.
+    over = hidden @ W[:200].T
+    log_p = hidden @ (c + known @ W[200:]) + 0.5 * np.sum(over**2, axis=1)
+    p = np.exp(log_p - log_p.max())
+    return machine, row, (p / p.sum()) @ over
+
+
+def squared_error(least_worth, monkeypatch, copies=100):
+    """Of the mean by 500 Gibbs steps, over copies of the row and all missing units."""
+    machine, row, expected = wide_row()
+    monkeypatch.setattr(conditional, "LEAST_WORTH", least_worth)
+    rows = np.tile(row, (copies, 1))
+    held = Held(~np.isnan(rows), rows)
+    draws = stream(2, Purpose.IMPUTE, np.zeros(1))
+    found = conditional_mean(machine, np.zeros(400), held, 500, draws)
+    return np.mean((found[:, :200] - expected) ** 2, axis=1)
+
+
+def test_means_of_wide_rows_have_less_error_by_evened_weights(monkeypatch):
+    evened_out, raw = (squared_error(x, monkeypatch) for x in (0.5, 0.0))
+    gain = raw - evened_out
+    assert gain.mean() > 5 * gain.std() / np.sqrt(len(gain))

@@ -210,6 +210,26 @@ def test_parts_may_be_of_any_kind(rng, client, tmp_path, kind):
     assert_allclose(H, found.transform(X), rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["list", "array"])
+def test_parts_without_rows_are_left_out(rng, client, kind):
+    X, weights = patterns(rng, 90), np.tile([1.0, 3.0], 45)
+    sizes, empty = [0, 30, 0, 60], X[:0]
+    whole = skebm.dask.fit(
+        rbm_of(), [X[:30], X[30:]], sample_weight=[weights[:30], weights[30:]]
+    )
+    rows, given = [empty, X[:30], empty, X[30:]], [[], weights[:30], [], weights[30:]]
+    if kind == "array":
+        rows, given = da.from_array(X, chunks=(tuple(sizes), -1)), weights
+    found = skebm.dask.fit(rbm_of(), rows, sample_weight=given)
+    assert_same(model(found), model(whole))
+    H = skebm.dask.transform(found, rows)
+    parts = dask.compute(*(H if kind == "list" else H.to_delayed().ravel()))
+    assert [len(part) for part in parts] == sizes
+    assert all(part.shape[1:] == (found.components_.shape[0],) for part in parts)
+    with pytest.raises(ValueError, match="no rows"):
+        skebm.dask.transform(found, rows[:1] if kind == "list" else rows[:0])
+
+
 @pytest.mark.parametrize("kind", ["numpy", "dask"])
 def test_weights_of_a_dask_array(rng, client, kind):
     X, weights = patterns(rng, 90), np.tile([1.0, 3.0], 45)
@@ -288,8 +308,10 @@ ROWS = da.from_array(X, chunks=(10, -1))
         ([], None, ValueError, "no parts"),
         ([X, NAN], None, ValueError, "NaN"),
         ([X, X[:, :3]], None, ValueError, "Part 1 of the rows has 3 columns"),
+        ([X[:0], X, X[:, :3]], None, ValueError, "Part 2 of the rows has 3 columns"),
         ([X, X.astype(float)], None, ValueError, "Part 1 .* float64"),
-        ([X, X[:0]], None, ValueError, "0 sample"),
+        ([X[:0], X[:0]], None, ValueError, "no rows"),
+        (ROWS[:0], None, ValueError, "no rows"),
         ([X, X], np.ones(40), ValueError, "list of as many, 2"),
         ([X], [np.ones(19)], ValueError, "sample_weight"),
         ([X], [-np.ones(20)], ValueError, "Negative"),

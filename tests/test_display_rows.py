@@ -345,6 +345,9 @@ def test_bad_input_of_reconstructions_is_refused():
             draw(model, X, observed=mask)
     with pytest.raises(ValueError, match="method must be"):
         draw(model, X, method="fill")
+    for n_rows, error in ((-1, ValueError), (0, ValueError), (2.0, TypeError)):
+        with pytest.raises(error, match="n_rows"):
+            draw(model, X, n_rows=n_rows)
     counts = np.random.default_rng(0).poisson(1.0, (60, 12))
     words = MultinomialRBM(3, n_iter=1, random_state=0).fit(counts)
     with pytest.raises(ValueError, match="MultinomialRBM has no impute"):

@@ -224,6 +224,31 @@ def fitted(X=None, **params):
     return GaussianRBM(12, **params).fit(wine()[0] if X is None else X)
 
 
+def test_means_of_what_is_missing_are_those_of_the_mixture():
+    """In the user's units, within 5 standard errors of 300 copies of each row."""
+    X, _ = wine()
+    rbm = GaussianRBM(3, n_iter=0, random_state=0).fit(X[:, :4].astype(np.float64))
+    params = params_of(4, 3)
+    rbm.components_, rbm.intercept_visible_ = params.weights[0].T, params.biases[0]
+    rbm.intercept_hidden_ = params.biases[1]
+    mixture, z = Mixture(params), np.random.default_rng(0).normal(size=(5, 4))
+    z[np.random.default_rng(1).random(z.shape) < 0.4] = np.nan
+    z[0] = np.nan
+    rows = np.repeat(rbm.mean_ + rbm.scale_ * z, 300, axis=0)
+    found = (rbm.impute(rows, random_state=0) - rbm.mean_) / rbm.scale_
+    found = found.reshape(5, 300, 4)
+    known = np.nan_to_num(z[:, None, :] - mixture.means)
+    shares = mixture.shares * np.exp(-0.5 * np.sum(known**2, axis=-1))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    expected = shares @ mixture.means
+    error = found.std(axis=1) / np.sqrt(300)
+    off, missing = np.abs(found.mean(axis=1) - expected), np.isnan(z)
+    assert (off[missing] < 5 * error[missing]).all()
+    # Negative control: the means of the model are no conditional means.
+    model = np.abs(mixture.shares @ mixture.means - expected)
+    assert (model[1:][missing[1:]] > 5 * error[1:][missing[1:]]).any()
+
+
 @pytest.mark.parametrize("learn_scale", [True, False])
 def test_another_unit_changes_the_density_and_nothing_else(learn_scale):
     X, _ = wine()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import clone, config_context
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
@@ -107,3 +108,21 @@ def test_what_it_refuses():
     bits[0, 0] = np.nan
     filled = BoltzmannImputer(BernoulliRBM(4, n_iter=1)).fit_transform(bits)
     assert 0.0 <= filled[0, 0] <= 1.0
+
+
+def test_arrays_stay_where_they_are_with_a_machine_that_takes_them():
+    xp = pytest.importorskip("array_api_strict")
+    pytest.importorskip("scipy", "1.14")
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, (40, 6)).astype("float32")
+    X[rng.random(X.shape) < 0.2] = np.nan
+    imputer = BoltzmannImputer(
+        BernoulliRBM(3, n_iter=2), n_gibbs_steps=10, random_state=0
+    )
+    expected = clone(imputer).fit_transform(X)
+    here = xp.asarray(X, device=xp.Device("device1"))
+    with config_context(array_api_dispatch=True):
+        found = imputer.fit_transform(here)
+        assert found.device == here.device
+        found = xp.asarray(found, device=xp.Device("CPU_DEVICE"))
+    assert_allclose(np.asarray(found), expected, atol=1e-6)

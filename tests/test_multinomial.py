@@ -2,11 +2,13 @@
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse import random as sparse_counts
 from sklearn import clone, config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import CountVectorizer
@@ -499,6 +501,26 @@ def test_sparse_rows_are_the_same_rows():
         assert_array_equal(one.components_, other.components_)
         rows = container(X[:9])
         assert_allclose(one.score_samples(X[:9]), other.score_samples(rows), rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [MultinomialRBM, DBN], ids=["rbm", "dbn"])
+def test_sparse_rows_are_never_all_dense(make):
+    """Neither in a fit nor in a query: 20,000 x 1,000 counts in float32 are 80 MB."""
+    X = sparse_counts(20_000, 1_000, density=0.002, random_state=0, dtype=np.float32)
+    X.data = np.ceil(3 * X.data)
+    model = MultinomialRBM(4, n_iter=1, random_state=0)
+    if make is DBN:
+        model = DBN((4, 3), rbm=[model, BernoulliRBM(n_iter=1)], random_state=0)
+    tracemalloc.start()
+    model.fit(X)
+    model.transform(X)
+    if make is MultinomialRBM:
+        model.score_samples(X)
+        model.perplexity(X, given=X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # A block of 1024 rows is 4 MB in float32, and some of these are made at a time.
+    assert peak < 40e6
 
 
 def test_a_row_of_weight_two_is_the_row_twice():

@@ -107,6 +107,26 @@ def test_classes(model, classes, dtype):
     assert_allclose(p, model.predict_proba(X), atol=atol)
 
 
+@pytest.mark.parametrize("zipmap", [True, False])
+@pytest.mark.parametrize(
+    "model", [RBMClassifier(8, **QUICK), LogisticRegression(max_iter=1000)], ids=str
+)
+def test_text_by_its_numbers(model, zipmap):
+    """The option nocl is for a runtime without text; scikit-learn's are the same."""
+    X, y = digits()
+    X = X.astype(np.float32)
+    model.fit(X, CLASSES["text"](y))
+    options = {id(model): {"nocl": True, "zipmap": zipmap}}
+    graph = skl2onnx.to_onnx(model, X[:1], options=options)
+    session = runtime.InferenceSession(graph.SerializeToString())
+    labels, p = session.run(None, {"X": X})
+    assert_array_equal(model.classes_[labels], model.predict(X))
+    if zipmap:
+        assert list(p[0]) == list(range(10))
+        p = np.array([list(row.values()) for row in p])
+    assert_allclose(p, model.predict_proba(X), atol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_several_labels():
     X, y = digits()

@@ -176,6 +176,17 @@ def test_mean_field_says_how_far_it_got():
     assert found.change > 1e-12
 
 
+@pytest.mark.parametrize("max_steps", [1, 4, 200])
+def test_mean_field_that_may_not_look_finds_the_same(max_steps):
+    """Rows come to rest one after the other, and stay as they are then."""
+    machine, oracle = random_machine((4, 3, 2), seed=3)
+    visible, rule = oracle.layers[0][:8], Inference(max_steps, 1e-3)
+    expected = mean_field(machine, visible, rule).layers
+    found = mean_field(machine, visible, rule._replace(may_look=False)).layers
+    for x, y in zip(found, expected, strict=True):
+        assert_allclose(x, y, rtol=1e-12)
+
+
 def test_mean_field_of_one_hidden_layer_is_the_posterior_at_once():
     machine, oracle = random_machine((4, 3))
     visible = oracle.layers[0][:8]

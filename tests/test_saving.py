@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator
 
 import skebm
-from skebm import BernoulliRBM, Checkpoint, MixedRBM
+from skebm import BernoulliRBM, Checkpoint, MixedRBM, RBMClassifier
 from skebm._checkpoint_file import write_checkpoint
 from skebm._dtypes import described, dtype_of
 from skebm._plain import TYPE, from_plain, to_plain
@@ -51,6 +51,17 @@ def test_skops_needs_to_trust_our_estimators_alone(name):
 
 def is_ours(x):
     return isinstance(x, type) and issubclass(x, BaseEstimator)
+
+
+def test_a_users_dictionary_may_have_any_key():
+    weights = {TYPE: 2.0, "b": 1.0}
+    nested = {TYPE: {TYPE: (1, {TYPE: "skebm.core.machine.Params"})}, "a": [weights]}
+    assert from_plain(to_plain(nested)) == nested
+    model = RBMClassifier(2, n_iter=1, class_weight=weights, random_state=0)
+    model.fit(np.eye(4), [TYPE, "b"] * 2)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert loaded.class_weight == weights
+    assert list(loaded.classes_) == ["b", TYPE]
 
 
 def test_plain_values_come_back():

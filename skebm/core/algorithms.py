@@ -12,7 +12,7 @@ are found by mean field, as `inference` says.
 
 from typing import NamedTuple
 
-from .backend import device_of, like, namespace, zeros
+from .backend import device_of, like, namespace, to_numpy, zeros
 from .machine import (
     EVEN,
     ODD,
@@ -321,16 +321,18 @@ class ParallelTempering(NamedTuple):
         shape = (len(betas), chains.n_chains)
         log_ratios = xp.reshape(log_density_ratio(machine, self.base, layers), shape)
 
-        def rate(cold, hot):
-            pair = slice(cold, cold + 1), slice(hot, hot + 1)
-            return float(xp.mean(acceptance(log_ratios, column, *pair)))
+        def rates_from(cold):
+            pairs = slice(cold, cold + 1), slice(None)
+            return xp.mean(acceptance(log_ratios, column, *pairs), axis=1)
 
+        # All at once, as each look at a device takes time.
+        rates = to_numpy(xp.stack([rates_from(k) for k in range(len(betas))]))
         kept, last = [(betas[0], 0)], len(betas) - 1
         for k in range(1, last + 1):
             previous = kept[-1][1]
-            if k < last and rate(previous, k + 1) > HIGH_RATE:
+            if k < last and rates[previous, k + 1] > HIGH_RATE:
                 continue
-            if rate(previous, k) < LOW_RATE and len(betas) < MAX_BETAS:
+            if rates[previous, k] < LOW_RATE and len(betas) < MAX_BETAS:
                 kept.append(((kept[-1][0] + betas[k]) / 2.0, k))
             kept.append((betas[k], k))
         numbers = xp.arange(layers[0].shape[0], device=device_of(layers[0]))

@@ -37,6 +37,11 @@ def is_torch_off_host(x):
     return is_torch_array(x) and x.device.type != "cpu"
 
 
+def is_on_host(x):
+    """Whether `x` is where Python is: elsewhere one has to wait to see a value."""
+    return "cpu" in str(device_of(x)).lower()
+
+
 def to_numpy(x):
     """The values of `x` as a NumPy array on the host."""
     return _convert_to_numpy(x, xp=namespace(x))

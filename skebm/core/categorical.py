@@ -165,7 +165,7 @@ class Categorical(PlainBorder):
         """Units of rows; all those of a missing entry are missing."""
         xp = namespace(rows)
         owned = xp.take(rows, placed_like(self.groups.owners, rows), axis=-1)
-        values = placed_like(self.groups.values, rows)
+        values = like(self.groups.values, rows)
         states = xp.astype(owned == values, rows.dtype)
         return xp.where(xp.isnan(owned), owned, states)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import log_softmax, namespace, softmax, zeros
+from .backend import device_of, log_softmax, namespace, softmax, zeros
 from .categorical import Categorical
 from .early_stopping import weighted_mean
 from .machine import EVEN, ODD, Params
@@ -65,6 +65,14 @@ def class_fields(machine, x, n_classes):
     """The same from the features, (n_rows, n_features)."""
     parts = joint(machine, n_classes)
     return class_inputs(parts, x @ parts.W + parts.c)
+
+
+def of_class(values, numbers):
+    """Of values (n_rows, n_classes) those of the class of each row, (n_rows,)."""
+    xp = namespace(values)
+    classes = xp.arange(values.shape[1], device=device_of(values))
+    chosen = classes == numbers[:, None]
+    return xp.sum(xp.where(chosen, values, xp.zeros_like(values)), axis=1)
 
 
 def log_joint(machine, x, n_classes):

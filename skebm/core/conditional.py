@@ -3,7 +3,8 @@
 A chain at a machine with well separated modes stays in the one where it starts. So
 several chains of each row are annealed, from independent units on, with the observed
 ones clamped. Their importance weights say how much of the probability lies where each
-has come to [Neal 2001].
+has come to [Neal 2001]. Where a row is wide, weights of few steps differ by more than
+that, and nearly all is that of one chain: a mean has less error if they are evened out.
 """
 
 import numpy as np
@@ -16,6 +17,10 @@ from .tempering import base_biases
 
 # Chains of a row at most, and Gibbs steps that each has at least.
 MOST_CHAINS, LEAST_STEPS = 10, 50
+
+# What the weights of a row's chains are worth at least in a mean, as a share of the
+# chains; and halvings of the interval in which their power is looked for.
+LEAST_WORTH, N_HALVINGS = 0.5, 20
 
 
 def division(n_steps):
@@ -39,9 +44,34 @@ def annealed_given(machine, data_mean, clamped, n_chains, n_steps, stream):
     start = clamp(base_samples(machine.units, base, n_chains * n_rows, stream), clamped)
     betas = np.linspace(0.0, 1.0, n_steps + 1).tolist()
     log_weights, layers = anneal(machine, base, betas, start, stream, clamped)
-    log_weights = log_weights.reshape(n_chains, n_rows)
+    return layers, clamped, normalised(log_weights.reshape(n_chains, n_rows))
+
+
+def normalised(log_weights):
+    """Weights that sum to one, from their logarithms, (n_chains, n_rows)."""
     weights = np.exp(log_weights - log_weights.max(axis=0))
-    return layers, clamped, weights / weights.sum(axis=0)
+    return weights / weights.sum(axis=0)
+
+
+def evened(weights):
+    """Weights raised to the largest power up to 1 at which they are worth enough.
+
+    Those of a row are worth 1 / sum w^2 chains, the more the lower the power is. Bias
+    is traded for variance, as by truncated importance sampling [Ionides 2008]; of
+    weights that differ little nothing is changed.
+    """
+    least = LEAST_WORTH * weights.shape[0]
+
+    def suffices(weights):
+        return 1.0 / np.sum(weights**2, axis=0) >= least
+
+    log_weights = np.log(np.maximum(weights, np.finfo(weights.dtype).tiny))
+    low, high = np.zeros(weights.shape[1]), np.ones(weights.shape[1])
+    for _ in range(N_HALVINGS):
+        middle = 0.5 * (low + high)
+        enough = suffices(normalised(middle * log_weights))
+        low, high = np.where(enough, middle, low), np.where(enough, high, middle)
+    return normalised(np.where(suffices(weights), 1.0, low) * log_weights)
 
 
 def conditional_mean(machine, data_mean, clamped, n_steps, stream):
@@ -49,7 +79,7 @@ def conditional_mean(machine, data_mean, clamped, n_steps, stream):
 
     By so many Gibbs steps for a row, of all its chains together. What is averaged is
     the mean given the other layers, not the samples: it has the same expectation and
-    less variance.
+    less variance. So it is with weights that are :func:`evened`, but for a bias.
     """
     n_chains, n_steps = division(n_steps)
     n_annealing = n_steps // 2
@@ -63,7 +93,8 @@ def conditional_mean(machine, data_mean, clamped, n_steps, stream):
         layers = clamp(sample_from_means(machine, layers, EVEN, stream), held)
     xp, shape = namespace(total), (n_chains, *clamped.values.shape)
     means = xp.reshape(total / (n_steps - n_annealing), shape)
-    mean = xp.sum(like(weights, means)[:, :, None] * means, axis=0)
+    weights = like(evened(weights), means)
+    mean = xp.sum(weights[:, :, None] * means, axis=0)
     return clamp([mean], clamped)[0]
 
 

@@ -59,14 +59,15 @@ class LogPartition(NamedTuple):
         two directions, each with two of its standard errors on either side.
     std_error : float
         Standard error of the value; 0 where it is exact.
-    method : {"exact", "ais"}
-        Enumeration, or annealed importance sampling.
+    method : {"exact", "ais", "tempering"}
+        Enumeration, annealed importance sampling, or tempered chains above it.
     effective_samples : float
         What the weighted runs of the worse direction are worth; infinite where the
         value is exact.
     forward, reverse : float or None
         Estimates of the two directions. Forward annealing errs downwards in
-        expectation, and reverse annealing, from samples of the machine, upwards.
+        expectation, and reverse annealing, from samples of the machine, upwards. Of
+        tempered chains, those of the ladders that began at either end.
     forward_error, reverse_error : float or None
         Their standard errors.
     path : Path or None

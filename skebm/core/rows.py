@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from .backend import namespace, zeros
+from .backend import namespace, placed_like, zeros
 
 # Rows made dense floats at a time, outside the minibatch loop: enough for matrix
 # products at full speed, few enough for the processor's cache.
@@ -284,8 +284,9 @@ def divided(numbers, fraction, draws, strata=None):
     order, first = draws.permutation(n), math.ceil(fraction * n)
     if strata is not None and first > 0:
         in_row = xp.argsort(xp.take(strata, order), stable=True)
-        places = xp.zeros_like(in_row, dtype=xp.bool)
-        places[(xp.arange(first) * n + n // 2) // first] = True
+        places = np.zeros(n, dtype=bool)
+        places[(np.arange(first) * n + n // 2) // first] = True
+        places = placed_like(places, in_row)
         order = xp.take(order, xp.concat([in_row[places], in_row[~places]]))
     numbers = xp.take(numbers, order)
     return numbers[:first], numbers[first:]

@@ -57,10 +57,15 @@ def clamp(layers, clamped):
 
 
 class Inference(NamedTuple):
-    """How far mean field goes: so many steps, or until no mean changes by more."""
+    """How far mean field goes: so many steps, or until no mean changes by more.
+
+    If it `may_look` at values, it ends when all rows have come to rest; else it makes
+    all steps, and no device has to be waited for.
+    """
 
     max_steps: int = 30
     tol: float = 1e-3
+    may_look: bool = True
 
 
 # What training does where nothing else is asked for, and what queries do.
@@ -109,6 +114,8 @@ def fixed_point(machine, layers, inference):
     A row stays as it is once it has come to rest, so that it does not depend on the
     rows beside it. The first biases of the machine are one row for each of `layers`.
     """
+    if not inference.may_look:
+        return fixed_point_unseen(machine, layers, inference)
     xp = namespace(layers[0])
     numbers = xp.arange(layers[0].shape[0], device=device_of(layers[0]))
     finished, n_steps, change = [], 0, math.inf
@@ -130,6 +137,23 @@ def fixed_point(machine, layers, inference):
     numbers, *layers = (xp.concat(parts) for parts in zip(*finished, strict=True))
     layers = some_rows(layers, xp.argsort(numbers))
     return FixedPoint(layers, n_steps, change)
+
+
+def fixed_point_unseen(machine, layers, inference):
+    """The same by all steps. Rows that have come to rest are computed and left out."""
+    xp, resting = namespace(layers[0]), None
+    for _ in range(inference.max_steps):
+        before = layers
+        for parity in (EVEN, ODD):
+            layers = to_means(machine, layers, parity)
+        if resting is not None:
+            layers = [
+                xp.where(resting[:, None], x, y)
+                for x, y in zip(before, layers, strict=True)
+            ]
+        # Those that were at rest have not changed.
+        resting = ~(row_changes(layers, before) > inference.tol)
+    return FixedPoint(layers, inference.max_steps, math.nan)
 
 
 def row_changes(layers, before):

@@ -6,7 +6,7 @@ number, or one for each row, (n_rows, 1), where not stated otherwise.
 """
 
 from .backend import device_of, namespace, zeros
-from .machine import EVEN, ODD, energy, inputs
+from .machine import EVEN, ODD, inputs
 
 # How near to 0 or 1 the means of the base machine's visible units may come.
 BASE_MARGIN = 1e-4
@@ -81,11 +81,18 @@ def tempered_step(machine, base, beta, layers, incoming, stream):
     return tempered_sample(machine, base, beta, layers, EVEN, stream)
 
 
-def log_density_ratio(machine, base, layers):
-    """By how much -E of `machine` is above that of the base machine, (n_rows,)."""
-    total = -energy(machine, layers)
-    for kind, b, x in zip(machine.units, base, layers, strict=True):
-        total = total - x @ b - kind.log_base(x)
+def log_density_ratio(machine, base, layers, incoming=None):
+    """By how much -E of `machine` is above that of the base machine, (n_rows,).
+
+    It is d log p / d beta of all layers, but for a constant. `incoming` is what comes
+    over the weights to the odd layers, where it is known.
+    """
+    incoming = odd_inputs(machine, layers) if incoming is None else incoming
+    total = 0.0
+    for index, (x, a) in enumerate(zip(layers, incoming, strict=True)):
+        total = total + x @ (machine.params.biases[index] - base[index])
+        if index % 2 == ODD:
+            total = total + namespace(x).sum(a * x, axis=-1)
     return total
 
 

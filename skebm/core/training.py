@@ -3,7 +3,7 @@
 from functools import partial
 from typing import NamedTuple
 
-from .backend import is_finite, namespace, zeros
+from .backend import is_finite, is_on_host, namespace, zeros
 from .machine import (
     ODD,
     Machine,
@@ -271,6 +271,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         order = draws(Purpose.SHUFFLE).permutation(X.shape[0])
     chain_stream, input_stream = draws(Purpose.CHAINS), draws(Purpose.INPUT, epoch + 1)
     algorithm = settings.algorithm.prepared(machine, means[0])
+    inference = settings.inference._replace(may_look=is_on_host(array))
     find_phases = algorithm.phases
     if settings.objective is not None:
         find_phases = partial(settings.objective.phases, algorithm)
@@ -283,9 +284,7 @@ def train_epoch(state, X, sample_weight, learning_rate, settings):
         if settings.sample_inputs:
             rows = units[0].sample_input(rows, input_stream)
         rows, weights = algorithm.batch(rows, weights, chains, input_stream)
-        phases = find_phases(
-            machine, rows, weights, chains, chain_stream, settings.inference
-        )
+        phases = find_phases(machine, rows, weights, chains, chain_stream, inference)
         chains, layers = phases.chains, phases.up
         means = follow_means(means, layers, weights)
         if settings.sparsity is not None:

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import like, namespace, sigmoid, softplus, zeros
+from .backend import is_on_host, like, namespace, sigmoid, softplus, zeros
 from .rows import value_range
 
 # What some kinds of units have, in words.
@@ -256,10 +256,11 @@ class Bernoulli(PlainBorder):
         s = 1 - 2 x_i and p the mean: no exponentials but those of the weights, and one
         logarithm for several factors.
         """
-        xp = namespace(a)
+        xp, change = namespace(a), partial(plain_change, self, W)
+        if not is_on_host(W):
+            return in_parts(change, a, x, W)
         widest = max(1.0, float(xp.max(xp.abs(W))))
         binary = bool(xp.all(x * (1.0 - x) == 0.0))
-        change = partial(plain_change, self, W)
         # With up to half of it, a total input that is clipped has the same sign after
         # the change.
         if binary and 2.0 * widest <= LARGEST_EXPONENT:

@@ -6,7 +6,7 @@ bound depends neither on the rows beside it, nor on their order.
 
 import math
 
-from .backend import namespace, zeros
+from .backend import device_of, namespace, zeros
 from .variational import (
     divergence,
     generated,
@@ -55,14 +55,20 @@ def class_bounds(model, params, x, noise, of_class=importance_bound):
     """A bound given each class, (n_rows, n_classes)."""
     if of_class is importance_bound and not model.sees_classes:
         return bounds_by_prior(model, params, x, noise)
-    xp = namespace(x)
-    each = (xp.repeat(row[None, :], x.shape[0], axis=0) for row in one_hot(model, x))
-    return xp.stack([of_class(model, params, x, y, noise) for y in each], axis=1)
+    found = [of_class(model, params, x, y, noise) for y in each_class(model, x)]
+    return namespace(x).stack(found, axis=1)
 
 
 def one_hot(model, x):
     """A row for each class, (n_classes, n_classes), like `x`."""
-    return namespace(x).eye(model.n_classes, dtype=x.dtype)
+    return namespace(x).eye(model.n_classes, dtype=x.dtype, device=device_of(x))
+
+
+def each_class(model, x):
+    """For each class in turn as many rows of it as x has, (n_rows, n_classes)."""
+    xp, table = namespace(x), one_hot(model, x)
+    for k in range(model.n_classes):
+        yield xp.repeat(table[k : k + 1, :], x.shape[0], axis=0)
 
 
 def bounds_by_prior(model, params, x, noise):

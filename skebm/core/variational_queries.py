@@ -15,7 +15,7 @@ from .variational import (
     recognised,
     visible_means,
 )
-from .variational_bounds import class_bounds, importance_bound, one_hot
+from .variational_bounds import class_bounds, each_class, importance_bound
 
 
 class Autoencoder(NamedTuple):
@@ -92,9 +92,8 @@ class Autoencoder(NamedTuple):
         """What is `given` classes, averaged by `shares` where it depends on them."""
         if shares is None:
             return given(self._none(x))
-        xp, total = namespace(x), 0.0
-        for index, row in enumerate(one_hot(self.model, x)):
-            y = xp.repeat(row[None, :], x.shape[0], axis=0)
+        total = 0.0
+        for index, y in enumerate(each_class(self.model, x)):
             total = total + shares[:, index : index + 1] * given(y)
         return total
 

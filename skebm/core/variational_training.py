@@ -4,11 +4,11 @@ import math
 from itertools import pairwise
 from typing import NamedTuple
 
-from .backend import c_ordered_copy, namespace, softmax, zeros
+from .backend import namespace, softmax, zeros
 from .machine import Params
 from .units import x_log_x
 from .variational import Model, Parts, ascent, forward, joined, n_latent, parts_of
-from .variational_bounds import one_hot
+from .variational_bounds import each_class, one_hot
 
 # How near to 0 or 1 the means of the visible units may come where their total inputs
 # start the biases of the outputs.
@@ -76,6 +76,7 @@ class Objective(NamedTuple):
     With `sample_inputs`, rows are probabilities from which visible units are drawn.
     `log_prior` are log probabilities of the classes, if there are any, and
     `takes_unlabeled` whether rows without a class count, or only those that have one.
+    With `all_labelled` there are none without: then no batch is asked which they are.
     """
 
     model: Model
@@ -84,6 +85,7 @@ class Objective(NamedTuple):
     sample_inputs: bool = False
     log_prior: object = None
     takes_unlabeled: bool = True
+    all_labelled: bool = False
 
     def descent(self, params, x, y, row_weights, draws):
         """The weighted sum of the rows' losses, and minus its gradient."""
@@ -103,15 +105,20 @@ class Objective(NamedTuple):
         The bound of a row without a class is log sum_y p(y) exp(its bound given y),
         whose gradient is that of rows of each class, weighted by their shares of it.
         """
+        if self.all_labelled:
+            bounds, step = ascent(
+                self.model, params, x, y, row_weights, noise, self.kl_weight
+            )
+            return -(row_weights @ (bounds + y @ self.log_prior)), step
         xp, shares = namespace(x), self._shares(params, x, y, noise)
         rows, classes = xp.nonzero(shares)
-        y, weights = one_hot(self.model, x)[classes], row_weights[rows]
-        weights = weights * shares[rows, classes]
-        bounds, step = ascent(
-            self.model, params, x[rows], y, weights, noise[rows], self.kl_weight
-        )
+        weights = xp.reshape(row_weights[:, None] * shares, (-1,))
+        weights = xp.take(weights, rows * shares.shape[1] + classes)
+        x, noise = (xp.take(of_rows, rows, axis=0) for of_rows in (x, noise))
+        y = xp.take(one_hot(self.model, x), classes, axis=0)
+        bounds, step = ascent(self.model, params, x, y, weights, noise, self.kl_weight)
         loss = row_weights @ xp.sum(x_log_x(shares), axis=1)
-        return loss - weights @ (bounds + self.log_prior[classes]), step
+        return loss - weights @ (bounds + xp.take(self.log_prior, classes)), step
 
     def _shares(self, params, x, y, noise):
         """Probabilities of the classes by the bounds: of known ones, 1.
@@ -119,15 +126,18 @@ class Objective(NamedTuple):
         They are 0 for rows that do not count.
         """
         xp, model = namespace(x), self.model
-        unknown = xp.nonzero(xp.sum(y, axis=1) == 0.0)[0]
+        is_unknown = xp.sum(y, axis=1) == 0.0
+        unknown = xp.nonzero(is_unknown)[0]
         if unknown.shape[0] == 0 or not self.takes_unlabeled:
             return y
-        x, noise, found = x[unknown], noise[unknown], []
-        for row in one_hot(model, x):
-            of = xp.repeat(row[None, :], x.shape[0], axis=0)
+        x, noise = (xp.take(of_rows, unknown, axis=0) for of_rows in (x, noise))
+        found = []
+        for of in each_class(model, x):
             parts = parts_of(model, params)
             passed = forward(model, parts, x, of, noise, self.kl_weight)
             found.append(passed.drawn.bounds)
-        shares = c_ordered_copy(y)
-        shares[unknown] = softmax(xp.stack(found, axis=1) + self.log_prior)
-        return shares
+        shares = softmax(xp.stack(found, axis=1) + self.log_prior)
+        # Those without a class are numbered in their order; others have no use of it.
+        numbers = xp.cumulative_sum(xp.astype(is_unknown, unknown.dtype)) - 1
+        shares = xp.take(shares, xp.clip(numbers, 0), axis=0)
+        return xp.where(is_unknown[:, None], shares, y)

@@ -1,6 +1,9 @@
 """Rows beside what a model makes of them."""
 
+from numbers import Integral
+
 import numpy as np
+from sklearn.utils import check_scalar
 
 from .._columns import is_frame
 from .._reader import table
@@ -148,14 +151,18 @@ class ReconstructionDisplay:
 
         Raises
         ------
+        TypeError
+            If `n_rows` is no integer.
         ValueError
-            If `image_shape` or `observed` does not fit, or if the estimator has no such
-            method.
+            If `image_shape` or `observed` does not fit, if `n_rows` is less than 1, or
+            if the estimator has no such method.
         """
         require_matplotlib(cls, "from_estimator")
         machine = machine_of(estimator)
         check_image_shape(image_shape, machine.n_features_in_)
-        rows = X[:n_rows] if n_rows is not None else X[:N_ROWS]
+        n_rows = N_ROWS if n_rows is None else n_rows
+        check_scalar(n_rows, "n_rows", Integral, min_val=1)
+        rows = X[:n_rows]
         original = as_array(rows)
         known = ~missing_in(original)
         seen = known if observed is None else known & mask_of(observed, X)[: len(known)]
