@@ -21,6 +21,9 @@ def version():
 class AboutMixin:
     """A link to the documentation, and a warning where another version was pickled.
 
+    A pickle has run the code that it names before there is a warning: open only those
+    that you trust.
+
     Both are for the classes of the package, and not for those derived elsewhere.
     """
 

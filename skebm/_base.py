@@ -316,20 +316,9 @@ class BaseBoltzmannMachine(
         pretrains = call.method == "fit" and not going_on and self._pretrains()
         reader, n_layers = call.reader(self, X_given), 1 + len(self._hidden_sizes())
         units = self._kinds(n_layers) if going_on else self._new_kinds(n_layers, reader)
-        X = call.rows(
-            check_rows(
-                self,
-                X_given,
-                method=call.method,
-                new=not going_on,
-                missing=self._takes_missing,
-                # In pretraining the machine of the first layer looks at the values.
-                kind=None if pretrains else units[0],
-                reader=None if call.outer else reader,
-            )
-        )
-        dtype = float_dtype(self._read_params().biases[0] if going_on else X)
-        weights = check_weights(sample_weight, X, dtype)
+        # In pretraining the machine of the first layer looks at the values.
+        kind = None if pretrains else units[0]
+        X, weights = self._checked(X_given, sample_weight, call, reader, kind)
         if going_on:
             self._check_sizes()
         seed = call.seed(self)
@@ -360,6 +349,22 @@ class BaseBoltzmannMachine(
             fit.train(stage(self, rates, run, data, settings, stopping, candidate))
             fit.end()
         return self
+
+    def _checked(self, X, sample_weight, call, reader, kind):
+        """Rows and their weights, as they are trained on."""
+        X = call.rows(
+            check_rows(
+                self,
+                X,
+                method=call.method,
+                new=not call.going_on,
+                missing=self._takes_missing,
+                kind=kind,
+                reader=None if call.outer else reader,
+            )
+        )
+        dtype = float_dtype(self._read_params().biases[0] if call.going_on else X)
+        return X, check_weights(sample_weight, X, dtype)
 
     def _hold_out(self, X, sample_weight, rates, settings):
         """Early stopping with its rows, if asked for; the rows and weights left."""

@@ -3,6 +3,8 @@
 scikit-learn's callbacks are experimental; they are imported here and nowhere else.
 """
 
+from types import SimpleNamespace
+
 from sklearn.callback import CallbackSupportMixin, ScoringMonitor
 
 __all__ = ["CallbackSupportMixin", "HistoryMonitor"]
@@ -20,11 +22,29 @@ def last_of_history(estimator, X, y):
     return last if scores is None else {**last, "validation_score": scores[-1]}
 
 
+def epochs_of_last_layer(stack):
+    """The newest layer's epochs, each as something with the history until then."""
+    history, layer = stack.history_, len(stack.rbms_)
+    return [
+        SimpleNamespace(history_={k: v[: n + 1] for k, v in history.items()})
+        for n, trained in enumerate(history["layer"])
+        if trained == layer
+    ]
+
+
 class HistoryMonitor(ScoringMonitor):
     """Callback that records numbers after each epoch, also where there is no y.
 
     It is :class:`sklearn.callback.ScoringMonitor` for unsupervised estimators: numbers
-    from all fits of a grid search are in one place, also if they ran in parallel.
+    from all fits of a grid search are in one place, also if they ran in parallel. Other
+    processes send them as pickles, over a socket of this machine with a key that only
+    they are given.
+
+    Of a :class:`DBN` it records the whole `history_`: the epochs of a layer once that
+    is trained, and then those of wake-sleep. A score of your own is that of the stack
+    as it is after each layer, and after each epoch of wake-sleep. Of a deep machine and
+    of what is fine-tuned, it records the epochs after the pretraining. To follow epochs
+    of layers while they go on, set it on the machine that is given as `rbm`.
 
     Parameters
     ----------
@@ -66,9 +86,14 @@ class HistoryMonitor(ScoringMonitor):
     def on_fit_task_end(
         self, estimator, context, *, X=None, y=None, fitted_estimator=None
     ):
-        """Record the numbers; called after each epoch and after the fit."""
-        if context.task_name == "epoch":
-            y = X if y is None else y  # without a y nothing would be recorded
+        """Record the numbers; called after each epoch and layer, and after the fit."""
+        if context.task_name not in {"epoch", "layer"} or fitted_estimator is None:
+            return
+        models = [fitted_estimator]
+        if context.task_name == "layer" and self._scoring is last_of_history:
+            models = epochs_of_last_layer(fitted_estimator)
+        y = X if y is None else y  # without a y nothing would be recorded
+        for model in models:
             super().on_fit_task_end(
-                estimator, context, X=X, y=y, fitted_estimator=fitted_estimator
+                estimator, context, X=X, y=y, fitted_estimator=model
             )

@@ -21,6 +21,10 @@ TEMPORARY = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callbac
 class Checkpoint:
     """Callback that saves a fit while it goes on, and resumes it.
 
+    The file is a pickle of which nothing is run: :meth:`load` and :meth:`resume` refuse
+    what is neither an estimator of skebm or scikit-learn nor an array, number, text or
+    container, unless it is `trusted`.
+
     Of a stack, of a deep machine or of what is fine-tuned, it saves the whole fit, with
     the layer that is under way. A file is never seen half written: a new one is written
     beside it, forced to disk, and renamed. A fit that was killed and is resumed ends

@@ -17,6 +17,7 @@ from ._about import AboutMixin
 from ._callbacks import CallbackSupportMixin
 from ._checkpoint import Checkpoint, without_callbacks
 from ._columns import is_frame
+from ._nested import NestedParamsMixin
 from ._plain import PlainStateMixin
 from ._resuming import Call, Unfinished, fingerprint, is_double
 from ._validation import record_features, rows_of_user
@@ -204,20 +205,34 @@ class Fit:
                     task.call_on_fit_task_begin(**self.seen)
                     words = train(part, self.parts)
                     self.parts.append(part)
+                    self.part_so_far = None
                 if self.estimator.verbose and words:
                     self.print(words)
-                self.stopped = bool(task.call_on_fit_task_end(**self.seen))
+                self.stopped = self._stops(task)
             except KeyboardInterrupt:
                 if not self.parts:
                     raise
                 self.interrupted = self.interrupted or "before its end"
-            self.part_so_far = None
+                self.part_so_far = None
             if self.interrupted is not None:
                 of = f" {index + 1} of {len(parts)}" if len(parts) > 1 else ""
                 self.interrupted = f"in {task_name}{of}, {self.interrupted}"
             if self.has_ended():
                 break
         return self.parts
+
+    def _stops(self, task):
+        """Tell of the end of a part; whether a callback stops the fit there.
+
+        Layers may make a model so far, which callbacks see. What a network starts from
+        is none of its kind.
+        """
+        shown = (
+            (lambda: self.attributes() or None) if task.task_name == "layer" else None
+        )
+        return bool(
+            task.call_on_fit_task_end(**self.seen, reconstruction_attributes=shown)
+        )
 
     def has_ended(self):
         """Whether no further part and no epoch is to be trained."""
@@ -377,7 +392,9 @@ class Fit:
             )
 
 
-class Trainable(PlainStateMixin, AboutMixin, CallbackSupportMixin, BaseEstimator):
+class Trainable(
+    PlainStateMixin, AboutMixin, NestedParamsMixin, CallbackSupportMixin, BaseEstimator
+):
     """An estimator whose fit can be a part of another, and go on from a checkpoint."""
 
     # The attribute that has the namespace and device of the model.

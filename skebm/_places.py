@@ -1,5 +1,8 @@
 """Where the parts of rows lie on a Dask cluster, and how they are asked there.
 
+All that is sent is a pickle, which runs the code that it names when it is opened: by
+workers, and here.
+
 Every task is a function of what it is given, by a graph that holds all of it but the
 rows. So the scheduler does again, on another worker, what a worker that died had done.
 """
@@ -97,7 +100,7 @@ class Places:
 
 
 def sent_once(x):
-    """An object as a task of its own: it goes to the cluster once, as a whole."""
+    """An object as a task of its own: a pickle goes to the cluster once, as a whole."""
     return delayed(cloudpickle.loads, pure=False)(cloudpickle.dumps(x))
 
 

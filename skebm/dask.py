@@ -1,4 +1,8 @@
-"""Fitting to rows that are spread over a cluster, and queries of them, with Dask."""
+"""Fitting to rows that are spread over a cluster, and queries of them, with Dask.
+
+Client, scheduler and workers send each other pickles, which run the code that they
+name: use a cluster only where you trust all of it.
+"""
 
 from numbers import Integral
 
@@ -16,6 +20,9 @@ __all__ = ["fit", "predict", "predict_proba", "resume", "score_samples", "transf
 
 def fit(estimator, X, *, sample_weight=None, steps_per_round=50, client=None):
     """Fit an estimator to rows that are spread over the workers of a Dask cluster.
+
+    Client, scheduler and workers send each other pickles, which run the code that they
+    name: use a cluster only where you trust all of it.
 
     An epoch has rounds. In a round each part of the rows, where it lies, goes on from
     the same parameters for `steps_per_round` minibatches, with Markov chains and
@@ -101,6 +108,9 @@ def resume(
 ):
     """Go on from a checkpoint of :func:`fit` to the end of the fit.
 
+    Client, scheduler and workers send each other pickles, which run the code that they
+    name: use a cluster only where you trust all of it.
+
     Parameters
     ----------
     checkpoint : Checkpoint
@@ -138,6 +148,9 @@ def resume(
 def transform(estimator, X):
     """Compute features of rows by chunks.
 
+    Client, scheduler and workers send each other pickles, which run the code that they
+    name: use a cluster only where you trust all of it.
+
     Nothing is computed before the result is asked for, but the first row, to see that
     it can be: then each chunk by itself, where it lies.
 
@@ -158,6 +171,9 @@ def transform(estimator, X):
 
 def score_samples(estimator, X):
     """Compute the log-likelihood of rows, or its bound, by chunks.
+
+    Client, scheduler and workers send each other pickles, which run the code that they
+    name: use a cluster only where you trust all of it.
 
     Nothing is computed before the result is asked for, but the first row, to see that
     it can be: then each chunk by itself, where it lies.
@@ -180,6 +196,9 @@ def score_samples(estimator, X):
 def predict(estimator, X):
     """Predict the targets of rows by chunks.
 
+    Client, scheduler and workers send each other pickles, which run the code that they
+    name: use a cluster only where you trust all of it.
+
     Nothing is computed before the result is asked for, but the first row, to see that
     it can be: then each chunk by itself, where it lies.
 
@@ -200,6 +219,9 @@ def predict(estimator, X):
 
 def predict_proba(estimator, X):
     """Predict the probabilities of classes by chunks.
+
+    Client, scheduler and workers send each other pickles, which run the code that they
+    name: use a cluster only where you trust all of it.
 
     Nothing is computed before the result is asked for, but the first row, to see that
     it can be: then each chunk by itself, where it lies.

@@ -248,15 +248,7 @@ class DBN(
         dtype = float_dtype(self.components_ if going_on else rows)
         weights = check_weights(sample_weight, rows, dtype)
         seed = call.seed(self)
-        if going_on:
-            self._check_sizes()
-            rbms = self.rbms_
-        else:
-            sizes = layer_sizes(self.hidden_layer_sizes)
-            rbms = call.parts(new_machines(self.rbm, sizes, seed))
-            if reader is not None:
-                rbms[0]._kinds_given = rbms[0]._units(2, reader)
-            check_kinds(rbms)
+        rbms = self._machines(call, reader, seed)
         with Fit(
             self,
             X_given,
@@ -277,6 +269,18 @@ class DBN(
                 fit.train(stage, "wake-sleep")
             fit.end()
         return self
+
+    def _machines(self, call, reader, seed):
+        """Those of the layers: fitted ones, or else new ones that fit together."""
+        if call.going_on:
+            self._check_sizes()
+            return self.rbms_
+        sizes = layer_sizes(self.hidden_layer_sizes)
+        rbms = call.parts(new_machines(self.rbm, sizes, seed))
+        if reader is not None:
+            rbms[0]._kinds_given = rbms[0]._units(2, reader)
+        check_kinds(rbms)
+        return rbms
 
     def _pass(self, rbms, rows, seed, sample_weight, weights):
         """The stage of partial_fit, which has a single epoch."""

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ._about import AboutMixin
+from ._nested import NestedParamsMixin
 from ._plain import PlainStateMixin
 from ._validation import draw_seed, record_features
 from .mixed import MixedRBM
@@ -23,6 +24,7 @@ from .mixed import MixedRBM
 class BoltzmannImputer(
     PlainStateMixin,
     AboutMixin,
+    NestedParamsMixin,
     OneToOneFeatureMixin,
     TransformerMixin,
     BaseEstimator,

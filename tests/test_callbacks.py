@@ -227,7 +227,38 @@ def test_history_of_a_stack_and_of_its_monitor():
     second = dbn.rbms_[1].history_["pseudo_log_likelihood"]
     assert history["pseudo_log_likelihood"][3:6] == second
     assert np.isnan(history["pseudo_log_likelihood"][6:]).all()
-    seen = [row["reconstruction_error"] for row in monitor.get_logs().data]
-    assert seen == history["reconstruction_error"][6:]
+    rows = monitor.get_logs().data
+    seen = [row["reconstruction_error"] for row in rows]
+    assert seen == history["reconstruction_error"]
+    assert [row["layer"] for row in rows] == history["layer"]
     error = np.mean((dbn.inverse_transform(dbn.transform(X)) - X) ** 2)
     assert 0.5 * error < seen[-1] < 2.0 * error
+
+
+@pytest.mark.parametrize("n_iter", [0, 2])
+def test_a_monitor_of_a_stack_without_wake_sleep(n_iter):
+    """Layers that are not trained have no row; a score of one's own is of the stack."""
+    X, _ = digits()
+    monitor = HistoryMonitor()
+    shapes = HistoryMonitor(scoring=lambda dbn, X, y: {"n": dbn.transform(X).shape[1]})
+    rbm = [layers_of(n_iter=n) for n in (2, 0, n_iter)]
+    dbn = DBN((8, 6, 4), rbm=rbm, random_state=0).set_callbacks(monitor, shapes).fit(X)
+    found = [row["reconstruction_error"] for row in monitor.get_logs().data]
+    assert found == dbn.history_["reconstruction_error"]
+    assert len(found) == 2 + n_iter
+    assert [row["n"] for row in shapes.get_logs().data] == [8, 6, 4]
+
+
+def test_callbacks_see_a_stack_after_each_layer_and_no_deep_machine():
+    X, y = digits()
+    watch, of_machine, of_network = Watch(), Watch(), Watch()
+    dbn = DBN((6, 4), rbm=layers_of(), random_state=0).set_callbacks(watch).fit(X)
+    first, second, *_, last = watch.fitted  # wake-sleep has no epochs
+    assert_array_equal(first.transform(X), dbn.rbms_[0].transform(X))
+    assert_array_equal(second.transform(X), last.transform(X))
+    assert second.score(X) == dbn.score(X)
+    dbm_of().set_callbacks(of_machine).fit(X)
+    assert of_machine.fitted[:2] == [None, None]
+    net = DBNClassifier(6, rbm=layers_of(), max_iter=1, learning_rate_schedule="linear")
+    net.set_callbacks(of_network).fit(X, y)
+    assert of_network.fitted[0] is None  # the pretraining

@@ -37,6 +37,9 @@ from tests.test_rounds import apart, assert_same, model, patterns
 
 pd = pytest.importorskip("pandas")
 
+# With --dist=loadgroup all are in one process, and there is one cluster.
+pytestmark = pytest.mark.xdist_group("cluster")
+
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -193,6 +193,21 @@ def test_a_monitor_has_a_line_for_each_fit():
         HistoryDisplay.from_monitor(HistoryMonitor())
 
 
+def test_a_monitor_of_stacks_has_a_line_for_each_layer_of_each():
+    X, _ = digits()
+    monitor = HistoryMonitor()
+    model = DBN((8, 6), rbm=BernoulliRBM(n_iter=2), up_down_iter=3, random_state=0)
+    grid = {"up_down_iter": [0, 3]}
+    search = GridSearchCV(model.set_callbacks(monitor), grid, cv=2).fit(X)
+    display = HistoryDisplay.from_monitor(monitor, quantities="reconstruction_error")
+    lines = display.lines_["reconstruction_error"]
+    assert sorted(map(len, lines.values()))[:2] == [2, 2]
+    assert list(lines) == [f"fit {n}" for n in range(1, 6)]
+    found = np.concatenate([line.get_ydata() for line in lines["fit 5"]])
+    best = search.best_estimator_.history_["reconstruction_error"]
+    assert_allclose(np.sort(found), np.sort(best))
+
+
 @pytest.mark.parametrize("name", display_package.__all__)
 def test_without_matplotlib_nothing_is_computed(name, monkeypatch):
     """The error says who needs it, and comes first."""

@@ -6,11 +6,11 @@ import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 
 from skebm import DBM, DBN, BernoulliRBM, Checkpoint
@@ -173,10 +173,22 @@ def test_a_callback_that_fails_leaves_the_estimator_as_it_was(kind):
             assert pickle.dumps(vars(estimator.set_callbacks())) == before
 
 
-def drawn(model, X):
+def drawn(model, n_rows=10):
     """A sample: of classifiers with classes, in the last column."""
-    found = model.sample(len(X), random_state=0)
+    found = model.sample(n_rows, random_state=0)
     return np.column_stack(found) if isinstance(found, tuple) else found
+
+
+def answers(model):
+    """What a model says of the rows, and a sample of it."""
+    names = [name for name in QUERIES if hasattr(model, name)]
+    found = [getattr(model, name)(X) for name in names]
+    return [*found, drawn(model)] if hasattr(model, "sample") else found
+
+
+def fitted_answers(kind):
+    """The same of a model that is fitted where this runs."""
+    return answers(small(kind).fit(X, Y))
 
 
 @short
@@ -187,8 +199,23 @@ def test_threads_that_query_one_model_at_once(kind):
     assert queries
     jobs = [(query, query(X)) for query in queries] * N_THREADS
     if hasattr(model, "sample"):
-        jobs += [(partial(drawn, model), drawn(model, X))] * N_THREADS
+        jobs += [(lambda X: drawn(model), drawn(model))] * N_THREADS
     with ThreadPoolExecutor(N_THREADS) as pool:
         found = list(pool.map(lambda job: job[0](X), jobs))
     for answer, (_, expected) in zip(found, jobs, strict=True):
         assert_array_equal(answer, expected)
+
+
+@short
+def test_other_processes_and_threads_fit_and_say_the_same():
+    """Of all kinds: fitted here and asked there, and fitted there."""
+    models = [small(kind).fit(X, Y) for kind in KINDS]
+    expected = [answers(model) for model in models]
+    for backend in ("loky", "threading"):
+        with Parallel(n_jobs=2, backend=backend) as pool:
+            asked = pool(delayed(answers)(model) for model in models)
+            fitted = pool(delayed(fitted_answers)(kind) for kind in KINDS)
+        for found in (asked, fitted):
+            for one, other in zip(found, expected, strict=True):
+                for x, y in zip(one, other, strict=True):
+                    assert_array_equal(x, y)

@@ -60,6 +60,7 @@ FLOORS = {
     "_about": 1,
     "_validation": 7,
     "_plain": 0,
+    "_nested": 0,
     "_onnx_graph": 0,
     "_onnx_converters": 22,
     "onnx": 23,

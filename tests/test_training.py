@@ -61,14 +61,14 @@ def test_teacher_and_student_with_the_exact_gradient():
     params = Params(tuple(weights), tuple(biases))
     optimiser = optimise.MomentumSGD(momentum=0.9)
     velocity = optimiser.init(params)
-    for _ in range(3000):
+    for _ in range(1500):
         student = Enumeration(*params)
         posterior = sum(
             p * student.given({0: row}) for p, row in zip(p_visible, rows, strict=True)
         )
         offsets = [student.mean(index) for index in range(2)]
         step = gradient(student.layers, posterior - student.probabilities, offsets)
-        optimiser.update(step, velocity, params, 0.1)
+        optimiser.update(step, velocity, params, 0.2)
     student = Enumeration(*params)
     found = student.layers[0].T @ (student.probabilities[:, None] * student.layers[0])
     expected = teacher.layers[0].T @ (

@@ -292,9 +292,10 @@ def test_classes_are_drawn_and_recognised(label_inputs):
     names = np.array(list("abcdefghij"))[y]
     model = conditional(label_inputs=label_inputs).fit(X, names)
     assert model.score(X, names) > 0.85
-    p = model.predict_proba(X)
+    some = X[:200]
+    p = model.predict_proba(some)
     assert_allclose(p.sum(axis=1), 1.0)
-    assert_allclose(np.log(p), model.predict_log_proba(X), atol=1e-6)
+    assert_allclose(np.log(p), model.predict_log_proba(some), atol=1e-6)
     drawn, _ = model.sample(300, y="d", means=True, random_state=0)
     judge = LogisticRegression(max_iter=1000).fit(X, names)
     assert np.mean(judge.predict(drawn) == "d") > 0.6
@@ -310,7 +311,7 @@ def test_classes_are_drawn_and_recognised(label_inputs):
     assert classes.tolist() == ["a", "b", "a"]
     for method in (model.transform, model.score_samples, model.elbo, model.reconstruct):
         assert np.isfinite(method(X[:20])).all()
-    assert model.elbo(X).mean() < model.score_samples(X).mean()
+    assert model.elbo(some).mean() < model.score_samples(some).mean()
     with pytest.raises(ValueError, match="class 'z', which is not among"):
         model.sample(2, y="z")
     with pytest.raises(ValueError, match=r"shape \(2,\)"):

@@ -10,6 +10,7 @@ from skebm import (
     DBM,
     DBN,
     BernoulliRBM,
+    BoltzmannImputer,
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
@@ -158,3 +159,28 @@ def test_the_other_byte_order_is_the_same(model):
     usual = model.fit(ROWS, LABELS).transform(ROWS)
     assert usual.dtype == other.dtype == np.float64
     assert_array_equal(usual, other)
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "words"),
+    [
+        (
+            DBN(rbm=[BernoulliRBM(), BernoulliRBM()]),
+            {"random_state": 3, "rbm__n_iter": 3},
+            r"'rbm__n_iter' .*a list.*rbm\[0\]\.set_params\(n_iter=",
+        ),
+        (DBN(), {"rbm__n_iter": 3}, r"rbm of this DBN is None: .*set_params\(rbm="),
+        (BoltzmannImputer(), {"estimator__n_iter": 3}, "is None: give an estimator"),
+        (BernoulliRBM(), {"n_iter__x": 3}, "n_iter of this BernoulliRBM is 10, and no"),
+        (DBM(), {"machine__n_iter": 3}, "Invalid parameter 'machine'"),
+    ],
+)
+def test_parameters_of_parts_that_are_none(model, params, words):
+    before = repr(model)
+    with pytest.raises(ValueError, match=words):
+        model.set_params(**params)
+    assert repr(model) == before
+    dbn = DBN().set_params(rbm=BernoulliRBM(), rbm__n_iter=3)
+    assert dbn.rbm.n_iter == 3
+    net = DBNClassifier(dbn=dbn).set_params(dbn__rbm__n_iter=4)
+    assert net.dbn.rbm.n_iter == 4

@@ -283,11 +283,23 @@ def picked(history, quantities):
     return {**layers, **{name: history[name] for name in names}}
 
 
+def path_of_fit(row, fits):
+    """The tasks around a row, up to its fit: there is one more around wake-sleep.
+
+    Those of layers are the fit's own, and are in `fits` by then.
+    """
+    path, name = row["parent_task_id_path"], row["estimator_name"]
+    for known, rows in fits.items():
+        if path[: len(known)] == known and rows[0]["estimator_name"] == name:
+            return known
+    return path
+
+
 def recorded(monitor):
     """Histories of all fits that a monitor saw in the last run, by names."""
     fits = {}
-    for row in monitor.get_logs().data:
-        fits.setdefault(row["parent_task_id_path"], []).append(row)
+    for row in monitor.get_logs().data:  # sorted, those of outer tasks first
+        fits.setdefault(path_of_fit(row, fits), []).append(row)
     histories = {}
     for number, path in enumerate(sorted(fits), start=1):
         rows = fits[path]
