@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skebm import DBM, BernoulliRBM
-from skebm.core import early_stopping, training
+from skebm.core import early_stopping, partition, training
 
 from .enumeration import Enumeration
 from .machines import standard_errors
@@ -73,6 +73,40 @@ def test_scores_are_the_bound_by_enumeration(dbm, oracle):
     assert (found < exact).all()
     assert np.mean(exact - found) < 0.5
     assert_allclose(dbm.score(X), np.mean(expected), atol=1e-8)
+
+
+def off_by_annealing(dbm, oracle):
+    """Standard errors by which annealed likelihoods are off, of few temperatures."""
+    X = np.repeat(all_visible(oracle), 300, axis=0)
+    exact = np.exp([oracle.log_marginal({0: v}) for v in all_visible(oracle)])
+    log_p = dbm.annealed_score_samples(X, n_runs=5, n_betas=4, random_state=0)
+    found = np.exp(log_p).reshape(-1, 300)
+    # Few rows of these are constant: then they are right but for rounding.
+    error = found.std(axis=1) / np.sqrt(300) + 1e-6 * exact
+    return np.abs(found.mean(axis=1) - exact) / error
+
+
+def test_annealed_likelihoods_are_right_on_average(dbm, oracle):
+    """Their exponentials, whatever the temperatures; with many, near log p(v)."""
+    assert off_by_annealing(dbm, oracle).max() < 5
+    X = all_visible(oracle)
+    exact = [oracle.log_marginal({0: v}) for v in X]
+    found = dbm.annealed_score_samples(X, n_runs=100, n_betas=300, random_state=0)
+    assert_allclose(found, exact, atol=0.1)
+    again = dbm.annealed_score_samples(X, n_runs=100, n_betas=300, random_state=0)
+    assert_array_equal(found, again)
+
+
+def test_annealed_likelihoods_of_rows_that_move_are_wrong(dbm, oracle, monkeypatch):
+    """Negative control: visible units are drawn anew, too."""
+    monkeypatch.setattr(partition, "clamp", lambda layers, clamped: layers)
+    assert off_by_annealing(dbm, oracle).max() > 5
+
+
+@pytest.mark.parametrize("wrong", [{"n_runs": 0}, {"n_betas": 1}])
+def test_annealed_likelihoods_ask_for_whole_numbers(dbm, oracle, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        dbm.annealed_score_samples(all_visible(oracle), **wrong)
 
 
 def test_scores_go_further_than_training_does(dbm):

@@ -4,16 +4,20 @@ import warnings
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits
 
 from skebm import DBM, BernoulliRBM, CategoricalRBM, GaussianRBM, MixedRBM
 from skebm.core import verdict
+from skebm.core.gaussian import Gaussian
 from skebm.core.machine import Machine, Params
+from skebm.core.partition import exact
 from skebm.core.streams import Purpose, stream
 from skebm.core.tempering import base_biases
 from skebm.core.units import Bernoulli
 
 from .enumeration import Enumeration
+from .machines import random_machine
 
 DIGITS = (load_digits().data > 7.0)[:600] * 1.0
 
@@ -100,3 +104,40 @@ def test_forward_annealing_is_above_log_z_by_chance_alone(rng, monkeypatch):
     ]
     ratios = np.exp(np.array(found) - log_z)
     assert abs(ratios.mean() - 1.0) < 5.0 * ratios.std() / np.sqrt(len(ratios))
+
+
+@pytest.mark.parametrize("sizes", [(5, 3), (4, 3, 2), (3, 3, 2, 2)])
+def test_log_z_of_rows_is_a_lower_bound(sizes):
+    """It is log Z itself where the rows lead to all states of the odd layers."""
+    machine, oracle = random_machine(sizes)
+    draws, rows = stream(0, Purpose.VERDICT, np.zeros(1)), oracle.layers[0]
+    few, many = (
+        verdict.log_z_of_rows(machine, v, draws)
+        for v in (rows[:4], np.tile(rows, (300, 1)))
+    )
+    assert few < oracle.log_z - 0.01
+    assert_allclose(many, oracle.log_z, atol=1e-10)
+
+
+def test_what_annealing_misses_is_known_of_rows(monkeypatch):
+    """A state that annealing never comes to has nearly all probability."""
+    monkeypatch.setattr(verdict, "FEW_STATES", 0)
+    n, pull = 40, 6.0
+    W = np.full((n, 1), pull)
+    # The unit is on with all visible ones, 30 nats above all that has it off.
+    c = np.array([30.0 - n * (np.logaddexp(0.0, pull) - np.log(2.0))])
+    machine = Machine((Bernoulli(), Bernoulli()), Params((W,), (np.zeros(n), c)))
+    log_z = exact(machine).value
+    base = base_biases(machine.units, machine.params, np.full(n, 0.5))
+    draws = stream(0, Purpose.VERDICT, c)
+    rows = np.repeat([[0.0], [1.0]], 10, axis=0) * np.ones(n)
+    assert_allclose(verdict.log_z_of_rows(machine, rows, draws), log_z)
+    assert_allclose(verdict.least_log_z(machine, base, rows, draws), log_z)
+    assert verdict.least_log_z(machine, base, rows[:10], draws) < log_z - 10.0
+
+
+def test_real_values_have_no_sums_over_states():
+    machine, _ = random_machine((3, 2))
+    machine = machine._replace(units=(Bernoulli(), Gaussian()))
+    draws = stream(0, Purpose.VERDICT, np.zeros(1))
+    assert verdict.log_z_of_rows(machine, np.zeros((2, 3)), draws) == -np.inf

@@ -9,11 +9,12 @@ that, and nearly all is that of one chain: a mean has less error if they are eve
 
 import numpy as np
 
-from .backend import device_of, like, namespace
+from .backend import device_of, like, log_mean_exp, namespace
 from .machine import EVEN, ODD, resample, sample_from_means, to_means
-from .partition import anneal, base_samples
+from .partition import anneal, base_log_partition, base_samples
 from .sampling import clamp, gibbs, independent_layers, start_at_visible
 from .tempering import base_biases
+from .units import Held
 
 # Chains of a row at most, and Gibbs steps that each has at least.
 MOST_CHAINS, LEAST_STEPS = 10, 50
@@ -45,6 +46,25 @@ def annealed_given(machine, data_mean, clamped, n_chains, n_steps, stream):
     betas = np.linspace(0.0, 1.0, n_steps + 1).tolist()
     log_weights, layers = anneal(machine, base, betas, start, stream, clamped)
     return layers, clamped, normalised(log_weights.reshape(n_chains, n_rows))
+
+
+def annealed_density(machine, data_mean, rows, n_runs, n_betas, stream):
+    """log of the density of visible units, (n_rows,), but for log Z, hidden summed out.
+
+    By annealing the hidden units of each row, from independent ones on. The exponential
+    is unbiased, so the logarithm errs downwards in expectation.
+    """
+    kind, n_rows = machine.units[0], rows.shape[0]
+    base = base_biases(machine.units, machine.params, data_mean)
+    held = Held(namespace(rows).ones_like(rows) > 0.0, rows).repeated(n_runs)
+    start = clamp(base_samples(machine.units, base, n_runs * n_rows, stream), held)
+    betas = np.linspace(0.0, 1.0, n_betas).tolist()
+    log_weights, _ = anneal(machine, base, betas, start, stream, held)
+    alone = rows @ base[0] + kind.log_base(rows)
+    hidden = base_log_partition(machine._replace(units=machine.units[1:]), base[1:])
+    return alone + like(
+        log_mean_exp(log_weights.reshape(n_runs, n_rows)) + hidden, rows
+    )
 
 
 def normalised(log_weights):
