@@ -127,6 +127,14 @@ class LogPartitionMixin(MachineMixin):
         forward clearly is above reverse annealing, the value is that of the former
         alone.
 
+        For machines whose modes Gibbs steps hardly connect there are tempered chains:
+        forward annealing goes as far as its runs stay worth half of their number. From
+        there to the machine itself goes a ladder of chains, one at each inverse
+        temperature, which change places with their neighbours [4]_, and whose Bennett
+        ratios add up to log Z. Half of the ladders begin with the runs of annealing,
+        and half with the chains of the fit, from whose lowest rung is annealed back.
+        As long as they have not come to the same, the two directions differ.
+
         The random numbers come from the fit, so that repeated calls agree. Results are
         kept, and used again for as long as the parameters are the same, in the scores
         too.
@@ -136,9 +144,7 @@ class LogPartitionMixin(MachineMixin):
         method : {"auto", "exact", "ais", "tempering"}, default="auto"
             "exact" enumerates the smaller side of the machine, which is its odd layers
             or its even ones, "ais" anneals, and "tempering" takes tempered chains.
-            "auto" is "exact" where that side has at most 20 units, and "ais" else; but
-            where 200 inverse temperatures, chosen by "auto", are not enough, it is
-            "tempering".
+            "auto" is "exact" where that side has at most 20 units, and "ais" else.
         n_betas : int or "auto", default="auto"
             Number of inverse temperatures, and of steps of tempered chains. Time is
             proportional to it; the fluctuation of the weights falls with its square
@@ -146,8 +152,8 @@ class LogPartitionMixin(MachineMixin):
             `upper` is more than 1 nat above `lower` and all of it takes no longer than
             the fit did, in Gibbs steps.
         n_runs : int, default=100
-            Number of independent annealing runs in each direction. There are about
-            twice as many tempered chains.
+            Number of annealing runs in each direction. There are about twice as many
+            tempered chains.
 
         Returns
         -------
@@ -195,29 +201,24 @@ class LogPartitionMixin(MachineMixin):
             )
         if method == "exact" or (method == "auto" and few):
             return self._kept("exact", partial(partition.exact, machine))[0]
-        if method == "auto" and n_betas == "auto":
-            last = partial(self._estimated, machine, "tempering", n_runs)
-        else:
-            last = None
         annealed = partial(self._estimated, machine, method, n_runs)
-        result, new, taken = self._grown(annealed, n_betas, n_runs, is_wide, last)
+        result, new, taken = self._grown(annealed, n_betas, n_runs, is_wide)
         if new and is_wide(result):
             warn(
                 f"log Z is uncertain: it lies between {result.lower:.2f} and "
                 f"{result.upper:.2f}, with {result.effective_samples:.1f} effective "
                 f"samples of {n_runs}. Log-likelihoods are off by as much, all in the "
-                f"same way. Call log_partition with a larger n_betas (now {taken}) or "
-                "n_runs: the scores then use what it finds.",
+                f"same way. Call log_partition({result.method!r}) with a larger "
+                f"n_betas (now {taken}) or n_runs: the scores then use what it finds.",
                 ConvergenceWarning,
             )
         return result
 
-    def _grown(self, annealed, n_betas, n_runs, is_wide, last=None):
+    def _grown(self, annealed, n_betas, n_runs, is_wide):
         """What annealing finds with so many temperatures, or as many as it takes.
 
         The latter while the fit took longer. Also whether that was not known before,
-        and the number of temperatures. With the most of them, `last` takes the place of
-        annealing, if it is given.
+        and the number of temperatures.
         """
         steps = partition.ANNEALING_STEPS * steps_of_work(1, n_runs)
         taken = FIRST_BETAS if n_betas == "auto" else n_betas
@@ -228,8 +229,6 @@ class LogPartitionMixin(MachineMixin):
             if GROWTH * taken > MOST_BETAS or work > self._training["work"]:
                 break
             taken *= GROWTH
-            if last is not None and taken == MOST_BETAS:
-                annealed = last
             result, new = annealed(taken)
         return result, new, taken
 

@@ -503,7 +503,7 @@ class DBN(
 
         Parameters
         ----------
-        method : {"auto", "exact", "ais"}, default="auto"
+        method : {"auto", "exact", "ais", "tempering"}, default="auto"
             As in :meth:`BernoulliRBM.log_partition`.
         **options : dict
             Its further parameters, `n_betas` and `n_runs`.

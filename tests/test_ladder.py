@@ -5,10 +5,18 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skebm.core import ladder, partition, tempering
+from skebm.core.machine import Machine, Params
 from skebm.core.streams import Purpose, stream
+from skebm.core.units import Bernoulli
 
 from .enumeration import Enumeration
-from .machines import NAMESPACES, SIZES, asarray_of, machine_of, random_arrays
+from .machines import (
+    NAMESPACES,
+    SIZES,
+    asarray_of,
+    machine_of,
+    random_arrays,
+)
 
 MEAN = [0.3, 0.6, 0.5, 0.7]
 
@@ -96,7 +104,9 @@ def moved():
     rng = np.random.default_rng(0)
     layers = [oracle(beta).sample(n, rng) for beta in betas]
     layers = [np.concatenate([x[0] for x in layers]), None]
-    ratios = ladder.climbed(machine, base, betas, layers, 4, draws(3))[-1]
+    climb = ladder.climbed(machine, base, betas, layers, 4, n, draws(3))
+    ratios = climb.ratios[-1]
+    assert climb.ratios.shape == (3, 3, n)  # of four sweeps one is not counted
     h = 1e-4
     slopes = [(oracle(b + h).log_z - oracle(b - h).log_z) / (2 * h) for b in betas]
     errors = ratios.std(axis=1) / np.sqrt(n)
@@ -128,15 +138,21 @@ def test_log_z_rises_by_the_slopes():
     assert np.all(np.abs(found - expected) <= 5 * errors)
 
 
-def test_annealing_is_left_where_its_runs_are_worth_little():
+def test_annealing_is_left_where_its_runs_are_worth_little(monkeypatch):
     """And the ladder goes on from there, with rungs that are equally far apart."""
-    machine, base, _ = based((4, 3), 4.0)
-    way = ladder.approach(machine, base, 200, 41, draws(0))
-    worth = [partition.effective_size(w) / 200 for w in way.log_weights]
-    assert way.log_weights.shape == (len(way.betas), 200)
+    machine = machine_of(*random_arrays((30, 25), scale=2.5))
+    base = tempering.base_biases(machine.units, machine.params, np.full(30, 0.5))
+    way = ladder.approach(machine, base, 100, 201, draws(0))
+    monkeypatch.setattr(ladder, "LEAST_WORTH", 0.0)
+    further = ladder.approach(machine, base, 100, 201, draws(0)).log_weights
+    worth = np.array([partition.effective_size(w) for w in further[::10]])
+    left = int(np.argmin(worth >= 50)) - 1  # the last section that ends well
+    assert 5 < left < 18
+    assert_array_equal(way.log_weights, further[: 10 * left + 1])
+    assert_allclose(way.betas, np.linspace(0.0, 1.0, 201)[: 10 * left + 1])
     assert way.betas[-1] == way.ahead[0] < way.ahead[-1] == 1.0
-    assert worth[-1] >= ladder.LEAST_WORTH
-    betas = ladder.rungs(way)
+    betas = ladder.rungs(way, 1000)
+    assert len(ladder.rungs(way, 4)) == 4
     assert (betas[0], betas[-1]) == (way.betas[-1], 1.0)
     assert np.all(np.diff(betas) > 0)
     lengths = np.interp(
@@ -144,6 +160,33 @@ def test_annealing_is_left_where_its_runs_are_worth_little():
     )
     assert_allclose(np.diff(lengths), np.diff(lengths)[0])
     assert np.diff(lengths)[0] <= ladder.RUNG_SPACING
+
+
+def test_annealing_takes_a_step_at_each_temperature(monkeypatch):
+    machine, base, _ = based((4, 3))
+    taken, step = [], ladder.tempered_step
+
+    def counted(machine, base, beta, *rest):
+        taken.append(beta)
+        return step(machine, base, beta, *rest)
+
+    for module in (ladder, partition):
+        monkeypatch.setattr(module, "tempered_step", counted)
+    ladder.approach(machine, base, 5, 31, draws(0))
+    assert_allclose(taken, np.linspace(0, 1, 31)[1:])
+
+
+def test_a_mode_that_annealing_has_missed_is_in_the_bracket():
+    """The chains of the fit are all in it, as exact samples nearly are."""
+    n, pull, above = 40, 6.0, 10.0
+    c = above - n * (np.logaddexp(0.0, pull) - np.log(2.0))
+    params = Params((np.full((n, 1), pull),), (np.zeros(n), np.array([c])))
+    machine = Machine((Bernoulli(), Bernoulli()), params)
+    base = tempering.base_biases(machine.units, params, np.full(n, 0.5))
+    log_z, chains = partition.exact(machine).value, [None, np.ones((20, 1))]
+    found = ladder.tempered(machine, base, chains, 50, 200, draws(0))
+    assert found.lower < log_z < found.upper
+    assert found.forward < log_z - 5.0
 
 
 def test_ladders_start_at_either_end():

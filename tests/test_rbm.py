@@ -191,31 +191,27 @@ def test_scores_use_the_best_estimate_and_warn_once():
     )
 
 
-@pytest.mark.parametrize(("work", "n_betas"), [(0, 50), (1249, 50), (1250, 200)])
+@pytest.mark.parametrize(
+    ("work", "n_betas"), [(0, 50), (1249, 50), (1250, 200), (5250, 800)]
+)
 def test_annealing_takes_no_more_than_the_fit(work, n_betas):
-    """5 steps for each temperature: 50 of these, then 200."""
+    """5 steps for each temperature: 50 of these, then 200, then 800."""
     rbm = uncertain(work)
     rbm.components_ = 2 * rbm.components_
     with pytest.warns(ConvergenceWarning, match=rf"n_betas \(now {n_betas}\)"):
         found = rbm.log_partition()
-    assert found.method == "ais"
     # Known by what was done, and so without another warning.
     assert rbm.log_partition(n_betas=n_betas) is found is rbm.log_partition()
 
 
-def test_where_annealing_is_not_enough_chains_are_tempered():
-    """With 800 temperatures, if the fit took so long: see above."""
-    rbm = uncertain(5250)
-    rbm.components_ = 2 * rbm.components_
-    found = rbm.log_partition()
+def test_tempered_chains_are_kept_beside_annealing():
+    rbm = uncertain()
+    with pytest.warns(ConvergenceWarning, match=r"log_partition\('tempering'\)"):
+        found = rbm.log_partition("tempering", n_betas=20)
     assert found.method == "tempering"
-    assert found.upper - found.lower < 1
-    assert rbm.log_partition("tempering", n_betas=800) is found
-    with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 100\)"):
-        annealed = rbm.log_partition("ais", n_betas=100)
-    assert annealed.lower < found.value < annealed.upper
-    X = patterns(n_features=30)
-    assert_allclose(rbm.score_samples(X), -rbm.free_energy(X) - found.value)
+    assert rbm.log_partition("tempering", n_betas=20) is found
+    with pytest.warns(ConvergenceWarning, match=r"log_partition\('ais'\)"):
+        assert rbm.log_partition("ais", n_betas=20) is not found
 
 
 def test_a_fit_counts_its_work():

@@ -9,8 +9,9 @@ one that goes down the ladder and up again comes back in another mode.
 
 Half of the ladders begin with what annealing came to where it was left, and half with
 the chains of the fit. The former have too few of the states that are probable at 1, and
-the latter too many, until they come to the same: their two estimates of log Z tell how
-far that has gone.
+the latter too many, until they come to the same. From the lowest rung of the latter is
+annealed back. So there are two estimates of log Z, and their difference tells how far
+that has gone, and whether one side knows of states that the other has missed.
 """
 
 import math
@@ -28,13 +29,20 @@ from .partition import (
     anneal,
     base_log_partition,
     base_samples,
+    bracket,
     cycle_rows,
     effective_size,
-    log_mean_and_error,
+    path_of,
 )
 from .rows import TINY
 from .sampling import alternate
-from .tempering import exchanged, log_density_ratio, odd_inputs, tempered_sample
+from .tempering import (
+    exchanged,
+    log_density_ratio,
+    odd_inputs,
+    tempered_sample,
+    tempered_step,
+)
 
 # Sections in which annealing goes. The last one always is the ladder's.
 N_SECTIONS = 20
@@ -48,6 +56,9 @@ RUNG_SPACING = 1.0
 
 # Sweeps that are not counted, as a share of all.
 BURN_IN = 1 / 3
+
+# Ladders that begin at either end, at least: their spread is the error.
+LEAST_LADDERS = 4
 
 
 class Approach(NamedTuple):
@@ -76,6 +87,8 @@ def approach(machine, base, n_runs, n_betas, stream):
     for section, (first, last) in enumerate(pairwise(ends)):
         here, passed = betas[first : last + 1].tolist(), []
         _, layers = anneal(machine, base, here, layers, stream, None, passed)
+        incoming = odd_inputs(machine, layers)
+        layers = tempered_step(machine, base, here[-1], layers, incoming, stream)
         weights += [weights[first] + w for w in passed]
         steps = np.diff(np.stack(weights[first:]), axis=0)
         spread.append(steps.std(axis=1).mean() / (betas[1] - betas[0]))
@@ -92,11 +105,15 @@ def approach(machine, base, n_runs, n_betas, stream):
     )
 
 
-def rungs(way):
-    """Inverse temperatures of the ladder, (n_rungs,), from where annealing is left."""
+def rungs(way, most):
+    """Inverse temperatures of the ladder, (n_rungs,), from where annealing is left.
+
+    There are at most so many. Further apart than they should be, they show in the
+    errors.
+    """
     steps = np.diff(way.ahead) * np.clip(way.spread, TINY, None)
     lengths = np.concatenate([[0.0], np.cumsum(steps)])
-    n_rungs = 1 + max(1, math.ceil(lengths[-1] / RUNG_SPACING))
+    n_rungs = min(1 + max(1, math.ceil(lengths[-1] / RUNG_SPACING)), max(2, most))
     return np.interp(np.linspace(0.0, lengths[-1], n_rungs), lengths, way.ahead)
 
 
@@ -126,26 +143,44 @@ def starts(machine, way, chains, n_rungs, n_ladders, stream):
     return layers
 
 
-def climbed(machine, base, betas, layers, n_sweeps, stream):
-    """d log p / d beta of the chains after each sweep, (n_sweeps, n_rungs, n_ladders).
+class Climb(NamedTuple):
+    """What is seen of the chains on the ladders, in the sweeps that are counted.
+
+    `ratios` are d log p / d beta, (n_sweeps, n_rungs, n_ladders). `lowest` are even
+    layers at the lowest rung of the ladders that began above, one after the other.
+    """
+
+    ratios: object
+    lowest: list
+
+
+def climbed(machine, base, betas, layers, n_sweeps, n_lowest, stream):
+    """The :class:`Climb` of so many sweeps, with about `n_lowest` rows of the lowest.
 
     A sweep draws the odd layers, lets neighbours on each ladder change places, and
     draws the even layers.
     """
     column = like(betas, machine.params.biases[0])[:, None]
     n_ladders = layers[EVEN].shape[0] // len(betas)
-    beta = namespace(column).repeat(column, n_ladders, axis=0)
-    seen = []
-    for _ in range(n_sweeps):
+    half, xp = n_ladders // 2, namespace(column)
+    beta = xp.repeat(column, n_ladders, axis=0)
+    burn_in = int(BURN_IN * n_sweeps)
+    every = max(1, (n_sweeps - burn_in) * half // n_lowest)
+    ratios, lowest = [], []
+    for sweep in range(n_sweeps):
         incoming = odd_inputs(machine, layers)
         layers = tempered_sample(machine, base, beta, layers, ODD, stream, incoming)
-        ratios = log_density_ratio(machine, base, layers, incoming)
-        seen.append(to_numpy(ratios).astype(np.float64))
-        order = exchanged(ratios, column, stream)
-        odd = [x if i % 2 == ODD else None for i, x in enumerate(layers)]
-        odd = [x if x is None else namespace(x).take(x, order, axis=0) for x in odd]
+        rises = log_density_ratio(machine, base, layers, incoming)
+        if sweep >= burn_in:
+            ratios.append(to_numpy(rises).astype(np.float64))
+        order = exchanged(rises, column, stream)
+        odd = [x if x is None else xp.take(x, order, axis=0) for x in odd_only(layers)]
         layers = tempered_sample(machine, base, beta, odd, EVEN, stream)
-    return np.reshape(seen, (n_sweeps, len(betas), n_ladders))
+        if sweep >= burn_in and (sweep - burn_in) % every == 0:
+            lowest.append([x[half:n_ladders, ...] for x in layers[::2]])
+    gathered = [None] * len(layers)
+    gathered[::2] = [xp.concat(list(parts)) for parts in zip(*lowest, strict=True)]
+    return Climb(np.reshape(ratios, (-1, len(betas), n_ladders)), gathered)
 
 
 def risen(betas, ratios):
@@ -172,47 +207,59 @@ def tempered(machine, base, chains, n_runs, n_betas, stream):
 
     There are `n_runs` of annealing over `n_betas` temperatures, as many sweeps of the
     ladders, and on these about twice as many chains as runs. `chains` are odd layers.
+
+    What annealing passed is passed back too, from the lowest rung of the ladders that
+    began at the chains of the fit: where forward annealing has missed what these have
+    been to, the two directions differ.
     """
     way = approach(machine, base, n_runs, n_betas, stream)
-    betas = rungs(way)
-    n_ladders = 2 * max(2, n_runs // len(betas))
+    betas = rungs(way, n_runs // LEAST_LADDERS)
+    n_ladders = 2 * max(LEAST_LADDERS, n_runs // len(betas))
     layers = starts(machine, way, chains, len(betas), n_ladders, stream)
-    ratios = climbed(machine, base, betas, layers, n_betas, stream)
-    ratios = ratios[int(BURN_IN * n_betas) :]
-    return joined(base_log_partition(machine, base), way, betas, ratios)
+    climb = climbed(machine, base, betas, layers, n_betas, n_runs, stream)
+    lowest = [x if x is None else cycle_rows(x, n_runs) for x in climb.lowest]
+    back, passed = way.betas[::-1].tolist(), []
+    down, _ = anneal(machine, base, back, lowest, stream, None, passed)
+    known = base_log_partition(machine, base)
+    downs = np.reshape(passed, (-1, n_runs))
+    path = path_of(known, way.betas.tolist(), way.log_weights[1:], downs)
+    below = bracket(known, way.log_weights[-1], down)._replace(path=path)
+    return joined(below, betas, climb.ratios)
 
 
-def joined(known, way, betas, ratios):
-    """log Z from annealing and from the ladders, of which the second half is above.
+def joined(below, betas, ratios):
+    """log Z of the lowest rung, with its path, and the rise up the ladders.
 
     The value is that of all ladders, and the directions are those of the halves.
     """
-    passed, errors = np.transpose([log_mean_and_error(w) for w in way.log_weights])
-    passed += known
-
-    def continued(ratios):
-        rise, error = mean_risen(betas, ratios)
-        values = np.concatenate([passed, passed[-1] + rise[1:]])
-        return values, np.concatenate([errors, np.hypot(errors[-1], error[1:])])
-
-    (value, std_error), half = continued(ratios), ratios.shape[2] // 2
-    up, down = continued(ratios[:, :, :half]), continued(ratios[:, :, half:])
-    path = Path(
-        tuple(way.betas.tolist() + betas[1:].tolist()),
-        *(tuple(x.tolist()) for x in (*up, *down)),
-    )
-    estimates = np.array([value[-1], up[0][-1], down[0][-1]])
-    margins = 2.0 * np.array([std_error[-1], up[1][-1], down[1][-1]])
+    half = ratios.shape[2] // 2
+    parts = (ratios, ratios[:, :, :half], ratios[:, :, half:])
+    (rise, error), up, down = (mean_risen(betas, part) for part in parts)
+    path = below.path
+    forward, forward_error = continued(path.forward, path.forward_error, *up)
+    reverse, reverse_error = continued(path.reverse, path.reverse_error, *down)
+    value = below.value + float(rise[-1])
+    std_error = math.hypot(below.std_error, error[-1])
+    estimates = np.array([value, forward[-1], reverse[-1]])
+    margins = 2.0 * np.array([std_error, forward_error[-1], reverse_error[-1]])
+    steps = (*path.betas, *betas[1:].tolist())
     return LogPartition(
-        value=float(value[-1]),
+        value=value,
         lower=float((estimates - margins).min()),
         upper=float((estimates + margins).max()),
-        std_error=float(std_error[-1]),
+        std_error=std_error,
         method="tempering",
-        effective_samples=effective_size(way.log_weights[-1]),
-        forward=path.forward[-1],
-        reverse=path.reverse[-1],
-        forward_error=path.forward_error[-1],
-        reverse_error=path.reverse_error[-1],
-        path=path,
+        effective_samples=below.effective_samples,
+        forward=forward[-1],
+        reverse=reverse[-1],
+        forward_error=forward_error[-1],
+        reverse_error=reverse_error[-1],
+        path=Path(steps, forward, forward_error, reverse, reverse_error),
     )
+
+
+def continued(values, errors, rise, rise_errors):
+    """Estimates along a path, and their errors, continued up the ladders."""
+    higher = values[-1] + rise[1:]
+    more = np.hypot(errors[-1], rise_errors[1:])
+    return (*values, *higher.tolist()), (*errors, *more.tolist())

@@ -33,8 +33,8 @@ class Path(NamedTuple):
     """What annealing found of log Z on its way, from the base machine to the machine.
 
     For each inverse temperature: the estimates of the two directions, and their
-    standard errors, as tuples. Both begin with the log Z that is known. Reverse
-    annealing has come to 0 there, from its samples of the machine.
+    standard errors, as tuples. Both begin with the log Z that is known. The reverse
+    direction has come to 0 there, from its samples of the machine.
     """
 
     betas: tuple
@@ -58,7 +58,8 @@ class LogPartition(NamedTuple):
         The bracket: between them lie the value and the estimates of annealing in the
         two directions, each with two of its standard errors on either side.
     std_error : float
-        Standard error of the value; 0 where it is exact.
+        Standard error of the value, by chance alone; 0 where it is exact. What all runs
+        have missed is in none of the errors.
     method : {"exact", "ais", "tempering"}
         Enumeration, annealed importance sampling, or tempered chains above it.
     effective_samples : float
@@ -66,8 +67,9 @@ class LogPartition(NamedTuple):
         value is exact.
     forward, reverse : float or None
         Estimates of the two directions. Forward annealing errs downwards in
-        expectation, and reverse annealing, from samples of the machine, upwards. Of
-        tempered chains, those of the ladders that began at either end.
+        expectation, and reverse annealing, from samples of the machine, upwards. With
+        tempered chains, the ladders that began at that end take the place of annealing
+        where it is hard.
     forward_error, reverse_error : float or None
         Their standard errors.
     path : Path or None

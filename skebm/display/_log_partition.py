@@ -175,7 +175,7 @@ class LogPartitionDisplay:
         require_matplotlib(self)
         one = isinstance(self.log_partitions, LogPartition)
         found = [self.log_partitions] if one else list(self.log_partitions)
-        annealed = [x for x in found if x.method == "ais"]
+        annealed = [x for x in found if x.method != "exact"]
         against = self._against(against, annealed)
         self.ax_ = ax = one_axes(ax, SIZE)
         self.figure_, self.forward_, self.reverse_ = ax.figure, None, None
@@ -193,7 +193,7 @@ class LogPartitionDisplay:
             self._draw_along(np.asarray(path.betas), *map(np.asarray, path[1:]), best)
             ax.set_xlabel("inverse temperature")
         else:
-            self._draw_by_number(annealed, [x for x in found if x.method != "ais"])
+            self._draw_by_number(annealed, [x for x in found if x.method == "exact"])
         self.trusted_ = self._trusts(best)
         ax.set_title(verdict(best, self.trusted_), fontsize="medium")
         if ax.get_legend_handles_labels()[0]:
