@@ -427,8 +427,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         The hidden layers of each row are annealed from independent units to those of
         the machine, with the row in its place [1]_ [2]_. The likelihood that this gives
         is right on average, but for log Z; so its logarithm is too low on average, by
-        less the more runs and temperatures there are. How far it is above
-        :meth:`score_samples` is what mean field loses.
+        less the more runs and temperatures there are. On average mean field loses no
+        less than :meth:`score_samples` is below it.
 
         Parameters
         ----------
@@ -439,7 +439,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         n_betas : int, default=200
             Number of inverse temperatures.
         random_state : int, RandomState instance or None, default=None
-            Seed of the random numbers: an int gives the same values on every call.
+            Seed of the random numbers. None is that of the fit, which gives the same
+            values on every call, as an int does. Those of a row depend on its place.
 
         Returns
         -------
@@ -464,7 +465,7 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         >>> from skebm import DBM
         >>> X = np.array([[0, 0, 1], [1, 1, 0]] * 50)
         >>> dbm = DBM((3, 2), random_state=0).fit(X)
-        >>> lost = dbm.annealed_score_samples(X, random_state=0) - dbm.score_samples(X)
+        >>> lost = dbm.annealed_score_samples(X) - dbm.score_samples(X)
         >>> bool(0 < lost.mean() < 0.5)
         True
         """
@@ -472,7 +473,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         check_scalar(n_betas, "n_betas", Integral, min_val=2)
         X, machine = self._machine_for(X, "annealed_score_samples")
         dtype = float_dtype(X)
-        draws, mean = self._draws(Purpose.BOUND, random_state), self._data_mean(dtype)
+        seed = self._seed if random_state is None else random_state
+        draws, mean = self._draws(Purpose.BOUND, seed), self._data_mean(dtype)
 
         def density(rows):
             return annealed_density(machine, mean, rows, n_runs, n_betas, draws)

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skebm import DBM, BernoulliRBM
+from skebm import DBM, BernoulliRBM, GaussianRBM
 from skebm.core import early_stopping, partition, training
 
 from .enumeration import Enumeration
@@ -101,6 +101,16 @@ def test_annealed_likelihoods_of_rows_that_move_are_wrong(dbm, oracle, monkeypat
     """Negative control: visible units are drawn anew, too."""
     monkeypatch.setattr(partition, "clamp", lambda layers, clamped: layers)
     assert off_by_annealing(dbm, oracle).max() > 5
+
+
+def test_annealed_likelihoods_are_in_the_units_of_the_user():
+    """Near the bound, which is in these too, where the upper layer hardly counts."""
+    X = 100.0 * np.random.default_rng(0).normal(size=(60, 3)) + 1000.0
+    rbms = [GaussianRBM(n_iter=1), BernoulliRBM(n_iter=1)]
+    dbm = DBM((2, 2), rbm=rbms, n_iter=1, random_state=0).fit(X)
+    lost = dbm.annealed_score_samples(X) - dbm.score_samples(X)
+    assert np.abs(lost).max() < 0.5
+    assert_array_equal(dbm.annealed_score_samples(X), dbm.annealed_score_samples(X))
 
 
 @pytest.mark.parametrize("wrong", [{"n_runs": 0}, {"n_betas": 1}])

@@ -56,15 +56,14 @@ def annealed_density(machine, data_mean, rows, n_runs, n_betas, stream):
     """
     kind, n_rows = machine.units[0], rows.shape[0]
     base = base_biases(machine.units, machine.params, data_mean)
-    held = Held(namespace(rows).ones_like(rows) > 0.0, rows).repeated(n_runs)
-    start = clamp(base_samples(machine.units, base, n_runs * n_rows, stream), held)
-    betas = np.linspace(0.0, 1.0, n_betas).tolist()
-    log_weights, _ = anneal(machine, base, betas, start, stream, held)
-    alone = rows @ base[0] + kind.log_base(rows)
+    held = Held(namespace(rows).ones_like(rows) > 0.0, rows)
+    betas, log_weights = np.linspace(0.0, 1.0, n_betas).tolist(), []
+    for _ in range(n_runs):  # one by one, as rows may be many
+        start = clamp(base_samples(machine.units, base, n_rows, stream), held)
+        log_weights.append(anneal(machine, base, betas, start, stream, held)[0])
     hidden = base_log_partition(machine._replace(units=machine.units[1:]), base[1:])
-    return alone + like(
-        log_mean_exp(log_weights.reshape(n_runs, n_rows)) + hidden, rows
-    )
+    found = log_mean_exp(np.stack(log_weights)) + hidden
+    return rows @ base[0] + kind.log_base(rows) + like(found, rows)
 
 
 def normalised(log_weights):
