@@ -161,7 +161,8 @@ class Checkpoint:
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows that were given to `fit`; the container may be another.
+            The rows that were given to `fit`: dense, sparse or as a data frame, but of
+            the same array library and device.
         y : array-like, default=None
             What was given to `fit`.
         sample_weight : array-like of shape (n_samples,), default=None

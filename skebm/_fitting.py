@@ -155,10 +155,10 @@ class Fit:
             return
         if unfinished.fingerprint != self.digest():
             raise ValueError(
-                "To resume a fit takes the same rows, in the same order, and the same "
-                "weights and labels as it began with, but these are others. Give "
-                "those, or go on with the new ones by partial_fit of the estimator "
-                "that load() returns."
+                "To resume a fit takes the same rows, in the same order and of the "
+                "same array library and device, and the same weights and labels as it "
+                "began with, but these are others. Give those, or go on with the new "
+                "ones by partial_fit of the estimator that load() returns."
             )
 
     def __exit__(self, kind, error, traceback):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from ._validation import draw_seed
-from .core.backend import namespace, to_numpy
+from .core.backend import namespace, to_numpy, whereabouts
 from .core.rows import Mapped, Spread, blocks, float_dtype, take_rows
 
 
@@ -95,6 +95,8 @@ def as_plain(names):
 def fingerprint(*matrices, names=()):
     """Digest of the values of matrices: the same in any container and memory order.
 
+    Arrays of another library than NumPy's, or on another device, have another one.
+
     And of names, such as those of classes. Of rows that are spread it is another one,
     with their weights, precision, and how many steps make a round.
     """
@@ -109,8 +111,10 @@ def fingerprint(*matrices, names=()):
             continue
         digest.update(repr(tuple(X.shape)).encode())
         for rows in blocks(X.shape[0]):
-            values = to_numpy(take_rows(X, rows, float_dtype(X)))
-            values = np.array(values, dtype=np.float64, order="C")
+            values = take_rows(X, rows, float_dtype(X))
+            if not isinstance(values, np.ndarray):
+                digest.update(whereabouts(values).encode())
+            values = np.array(to_numpy(values), dtype=np.float64, order="C")
             values += 0.0  # -0.0 is 0.0, and NaN is NaN whatever its sign
             values[np.isnan(values)] = np.nan
             digest.update(values)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -375,6 +376,19 @@ def test_equal_rows_may_come_in_another_container(tmp_path, change, first):
         rbm_of().set_callbacks(checkpoint, Fails(1, "fit")).fit(first(X))
     begun = pickle.loads(pickle.dumps(checkpoint.load()))
     assert everything(begun._resume_fit(change(X))) == everything(whole)
+
+
+def test_rows_of_another_library_are_refused(tmp_path):
+    """In both directions; those of the same one go on."""
+    torch = pytest.importorskip("torch")
+    X = digits()[0]
+    with config_context(array_api_dispatch=True):
+        of_both = (X, torch.asarray(X)), (torch.asarray(X), X)
+        for number, (first, other) in enumerate(of_both):
+            checkpoint = interrupted(Checkpoint(tmp_path / str(number)), X=first)
+            with pytest.raises(ValueError, match="same array library and device"):
+                checkpoint.resume(other)
+            assert checkpoint.resume(first).n_iter_ == 6
 
 
 def test_data_frames_keep_their_names(tmp_path):
