@@ -138,7 +138,7 @@ def killed(index, n_kills, context, draws):
             last = draws.uniform(0.0, LATEST * seconds) if left > 0 else None
             now, _ = fit.run(last)
             left -= now
-            on_its_way |= now and fit.checkpoint.exists()
+            on_its_way |= now and fit.checkpoint.exists() and not fit.result.exists()
             if fit.result.exists():
                 n_fits, n_killed = n_fits + 1, n_killed + on_its_way
                 n_wrong, on_its_way = n_wrong + (fit.model() != expected), False

@@ -8,6 +8,7 @@ import numpy as np
 from dask import delayed
 from dask.delayed import Delayed
 from distributed import Future, get_client
+from sklearn.utils.validation import _num_samples
 
 from ._checkpoint import without_callbacks
 from ._fitting import Trainable
@@ -91,14 +92,15 @@ def first_answer(estimator, method, parts):
     """
     for part in parts:
         row = delayed(first_row)(part).compute()
-        if row.shape[0]:
+        if row is not None:
             return answered(estimator, method, row)
     refuse_empty()
 
 
 def first_row(part):
-    """The first row of a part, as a table of one."""
-    return opened(part)[:1]
+    """The first row of a part, as a table of one; None without rows."""
+    part = opened(part)
+    return part[:1] if _num_samples(part) else None
 
 
 def answered(estimator, method, part):
@@ -109,7 +111,7 @@ def answered(estimator, method, part):
 def answered_rows(part, *, estimator, method, nothing):
     """The same for a part that may have no rows."""
     part = opened(part)
-    return answered(estimator, method, part) if part.shape[0] else nothing
+    return answered(estimator, method, part) if _num_samples(part) else nothing
 
 
 def parts_of(X):
@@ -121,9 +123,7 @@ def parts_of(X):
         raise ValueError(
             "The chunks of X have unknown sizes: call X.compute_chunk_sizes() first."
         )
-    parts = X.to_delayed().ravel()
-    parts = [x for x, size in zip(parts, X.chunks[0], strict=True) if size]
-    return parts or refuse_empty()
+    return list(X.to_delayed().ravel())
 
 
 def listed(X):
@@ -166,9 +166,9 @@ def weights_of(sample_weight, X):
             f"sample_weight should have a number for each row, ({X.shape[0]},), but "
             f"has the shape {np.shape(sample_weight)}."
         )
-    sizes = [size for size in X.chunks[0] if size]
+    sizes = X.chunks[0]
     if isinstance(sample_weight, da.Array):
-        return list(sample_weight.rechunk((tuple(sizes),)).to_delayed().ravel())
+        return list(sample_weight.rechunk((sizes,)).to_delayed().ravel())
     return np.split(np.asarray(sample_weight), np.cumsum(sizes)[:-1])
 
 
@@ -245,11 +245,12 @@ def check_together(found):
         index = other.index
         if other.n_columns != first.n_columns:
             raise ValueError(
-                f"Part {index} of the rows has {other.n_columns} columns, but the "
-                f"first one has {first.n_columns}."
+                f"Part {index} of the rows has {other.n_columns} columns, but "
+                f"part {first.index} has {first.n_columns}."
             )
         if other.dtype != first.dtype:
             raise ValueError(
                 f"Part {index} of the rows is computed in {np.dtype(other.dtype)}, but "
-                f"the first one in {np.dtype(first.dtype)}: give all in one precision."
+                f"part {first.index} in {np.dtype(first.dtype)}: give all in one "
+                "precision."
             )

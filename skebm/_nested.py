@@ -28,7 +28,8 @@ class NestedParamsMixin:
         for key in params:
             name, _, nested = key.partition("__")
             part = params.get(name, own.get(name, self))
-            if nested and not hasattr(part, "set_params"):
+            is_estimator = hasattr(part, "set_params") and not isinstance(part, type)
+            if nested and not is_estimator:
                 raise ValueError(in_words(self, name, part, nested, key))
         return super().set_params(**params)
 
@@ -36,12 +37,15 @@ class NestedParamsMixin:
 def in_words(estimator, name, part, nested, key):
     """Why a parameter of a part cannot be set, and what to do."""
     start = f"{key!r} cannot be set, as {name} of this {type(estimator).__name__} is "
-    if isinstance(part, list):
+    if isinstance(part, list | tuple):
         return (
             f"{start}a list, whose estimators have parameters of their own. Set it on "
             f"one, as in {name}[0].set_params({nested}=...), or give a single one for "
             "all."
         )
     if part is None:
-        return f"{start}None: give an estimator first, by set_params({name}=...)."
+        return (
+            f"{start}None, and no estimator. Where {name} takes one, give it first, by "
+            f"set_params({name}=...)."
+        )
     return f"{start}{part!r}, and no estimator."

@@ -223,12 +223,12 @@ def convert_classes(fields, scope, operator, container):
 
 
 def labels_of(operator):
-    """The classes as text or whole numbers; with the option nocl the latter alone."""
+    """The classes as text or whole numbers; with the option nocl, by their numbers."""
     classes = to_numpy(operator.raw_operator.classes_)
-    if classes.dtype.kind not in "OU":
-        return classes.astype(np.int64)
     options = operator.scope_inst.get_options(operator.raw_operator, {"nocl": False})
-    return np.arange(len(classes)) if options["nocl"] else classes
+    if options["nocl"]:
+        return np.arange(len(classes), dtype=np.int64)
+    return classes if classes.dtype.kind in "OU" else classes.astype(np.int64)
 
 
 def type_like(operator):

@@ -18,7 +18,11 @@ import numpy as np
 from dask import delayed
 from scipy import sparse
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight, _num_samples
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    check_consistent_length,
+)
 
 from ._validation import as_numbers, check_rows
 from .core.rounds import in_tree
@@ -209,9 +213,10 @@ def look(sent, index, part, weights):
     There need be no rows, and no columns then.
     """
     estimator, kind, n_sampled = sent
-    if _num_samples(opened(part)) == 0:
-        return Found(index, 0, 0, None, None, 0.0, [])
     try:
+        if _num_samples(opened(part)) == 0:
+            check_consistent_length(opened(part), weights)
+            return Found(index, 0, 0, None, None, 0.0, [])
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             X = check_rows(estimator, opened(part), method="fit", kind=kind, new=True)

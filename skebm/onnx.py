@@ -31,8 +31,8 @@ def register():
     where all of its columns are "gaussian", and columns of categories cannot.
 
     Classifiers know the options ``zipmap``, ``nocl`` and ``output_class_labels`` of
-    skl2onnx. With ``nocl=True`` classes of text are given by their numbers in
-    `classes_`, as for scikit-learn's own.
+    skl2onnx. With ``nocl=True`` classes are given by their numbers in `classes_`, as
+    for scikit-learn's own; it does not go with ``output_class_labels``.
 
     Call it once, before `skl2onnx.to_onnx`. It needs the extra ``skebm[onnx]``.
 

@@ -3,6 +3,7 @@
 import os
 from importlib.metadata import version
 
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 # SciPy reads this once, when it is first imported. scikit-learn's array-API dispatch
@@ -15,7 +16,7 @@ if tuple(map(int, version("scipy").split(".")[:2])) >= (1, 14):
 # are told so; the others, and processes that tests start, read the variable.
 N_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 if N_PROCESSES > 1 and "OMP_NUM_THREADS" not in os.environ:
-    n_threads = max(1, (os.cpu_count() or 1) // N_PROCESSES)
+    n_threads = max(1, cpu_count() // N_PROCESSES)
     os.environ["OMP_NUM_THREADS"] = str(n_threads)
     threadpool_limits(n_threads)
 

@@ -330,6 +330,21 @@ def test_of_which_part_rows_are_bad(client):
     with pytest.raises(ValueError, match="NaN") as caught:
         skebm.dask.fit(rbm_of(), [X, X, NAN])
     assert caught.value.__notes__ == ["This is of part 2 of the rows."]
+    chunks = ((0, len(X), len(NAN)), X.shape[1])
+    with pytest.raises(ValueError, match="NaN") as caught:
+        skebm.dask.fit(rbm_of(), da.from_array(np.concatenate([X, NAN]), chunks))
+    assert caught.value.__notes__ == ["This is of part 2 of the rows."]
+    for rows, weights in (([X, None], None), ([X, X[:0]], [np.ones(len(X)), [1.0]])):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            skebm.dask.fit(rbm_of(), rows, sample_weight=weights)
+        assert caught.value.__notes__ == ["This is of part 1 of the rows."]
+
+
+def test_parts_may_be_lists(client):
+    parts = [X.tolist(), X.tolist()]
+    rbm = skebm.dask.fit(rbm_of(), parts)
+    first, _ = skebm.dask.transform(rbm, parts)
+    assert_allclose(first.compute(), rbm.transform(X), rtol=1e-6)
 
 
 def test_warnings_of_the_workers_are_given_once(client):

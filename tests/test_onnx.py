@@ -108,14 +108,15 @@ def test_classes(model, classes, dtype):
 
 
 @pytest.mark.parametrize("zipmap", [True, False])
+@pytest.mark.parametrize("classes", ["text", "numbers"])
 @pytest.mark.parametrize(
     "model", [RBMClassifier(8, **QUICK), LogisticRegression(max_iter=1000)], ids=str
 )
-def test_text_by_its_numbers(model, zipmap):
+def test_classes_by_their_numbers(model, classes, zipmap):
     """The option nocl is for a runtime without text; scikit-learn's are the same."""
     X, y = digits()
     X = X.astype(np.float32)
-    model.fit(X, CLASSES["text"](y))
+    model.fit(X, CLASSES["text"](y) if classes == "text" else 2 * y + 5)
     options = {id(model): {"nocl": True, "zipmap": zipmap}}
     graph = skl2onnx.to_onnx(model, X[:1], options=options)
     session = runtime.InferenceSession(graph.SerializeToString())
