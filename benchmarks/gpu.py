@@ -21,6 +21,7 @@ from statistics import median
 import numpy as np
 import sklearn
 import torch
+from throughput import repeated_products
 
 from skebm import BernoulliRBM, DBNClassifier
 
@@ -68,14 +69,7 @@ def products(n_hidden, batch_size, n_batches, dtype, device):
             (N_VISIBLE, n_hidden),
         )
     )
-
-    def run():
-        for _ in range(n_batches):
-            hidden @ W.T
-            stacked @ W
-            stacked.T @ means
-
-    return run
+    return repeated_products(hidden, stacked, means, W, n_batches)
 
 
 def an_epoch(X, n_hidden, batch_size):

@@ -41,6 +41,11 @@ def products(W, batch_size, n_steps):
     hidden = rng.random((batch_size, n_hidden)).astype(W.dtype)
     stacked = rng.random((2 * batch_size, n_visible)).astype(W.dtype)
     means = rng.random((2 * batch_size, n_hidden)).astype(W.dtype)
+    return repeated_products(hidden, stacked, means, W, n_steps)
+
+
+def repeated_products(hidden, stacked, means, W, n_steps):
+    """The products of so many steps, of arrays of any kind, as a function."""
 
     def run():
         for _ in range(n_steps):

@@ -42,10 +42,10 @@ class HistoryMonitor(ScoringMonitor):
 
     Of the fit of a :class:`DBN` it records the whole `history_`: the epochs of a layer
     once that is trained, and then those of wake-sleep; of a pass of `partial_fit`, the
-    numbers of the top layer. A score of your own is that of the stack
-    as it is after each layer, and after each epoch of wake-sleep. Of a deep machine and
-    of what is fine-tuned, it records the epochs after the pretraining. To follow epochs
-    of layers while they go on, set it on the machine that is given as `rbm`.
+    numbers of the top layer. A score of your own is that of the stack as it is after
+    each layer, and after each epoch of wake-sleep. Of a deep machine and of what is
+    fine-tuned, it records the epochs after the pretraining. To follow epochs of layers
+    while they go on, set it on the machine that is given as `rbm`.
 
     Parameters
     ----------

@@ -234,27 +234,21 @@ class LogPartitionMixin(MachineMixin):
 
     def _estimated(self, machine, method, n_runs, n_betas):
         """log Z by annealing or tempered chains; whether it was not known before."""
-        ladders = method == "tempering"
-        name = f"{n_betas} temperatures, {n_runs} runs" + ladders * ", tempered chains"
-        estimate = self._temper if ladders else self._anneal
-        return self._kept(name, partial(estimate, machine, n_betas, n_runs))
+        name, estimate = (
+            f"{n_betas} temperatures, {n_runs} runs",
+            partition.annealed_from,
+        )
+        if method == "tempering":
+            name, estimate = f"{name}, tempered chains", ladder.tempered
 
-    def _anneal(self, machine, n_betas, n_runs):
-        base, draws = self._base_and_draws(machine)
-        chains = self._read_chains()
-        samples = partition.settled(machine, chains, n_runs, n_betas, draws)
-        return partition.annealed(machine, base, samples, n_betas, draws)
+        def compute():
+            mean = self._data_mean()
+            base = tempering.base_biases(machine.units, machine.params, mean)
+            draws = stream(self._seed, Purpose.PARTITION, mean)
+            chains = self._read_chains()
+            return estimate(machine, base, chains, n_runs, n_betas, draws)
 
-    def _temper(self, machine, n_betas, n_runs):
-        base, draws = self._base_and_draws(machine)
-        chains = self._read_chains()
-        return ladder.tempered(machine, base, chains, n_runs, n_betas, draws)
-
-    def _base_and_draws(self, machine):
-        """Biases of the machine where annealing begins, and random numbers."""
-        mean = self._data_mean()
-        base = tempering.base_biases(machine.units, machine.params, mean)
-        return base, stream(self._seed, Purpose.PARTITION, mean)
+        return self._kept(name, compute)
 
     def _kept(self, name, compute):
         """log Z as it is known by that name, or else computed; whether it is new."""

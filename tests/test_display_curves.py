@@ -265,6 +265,18 @@ def test_directions_by_the_number_of_temperatures():
     assert ticks == ["10", "40"]
 
 
+def test_tempered_chains_are_drawn_along_their_way():
+    model = rbm(4)
+    annealed = model.log_partition("ais", n_betas=10)
+    found = model.log_partition("tempering", n_betas=100)
+    assert found.upper - found.lower < annealed.upper - annealed.lower
+    for display in (LogPartitionDisplay(found), LogPartitionDisplay([annealed, found])):
+        display.plot()
+        assert_allclose(display.forward_.get_xdata(), found.path.betas)
+    with pytest.raises(ValueError, match="not for tempered chains"):
+        display.plot(against="n_betas")
+
+
 def test_exact_values_are_lines():
     model = rbm(4)
     display = LogPartitionDisplay.from_estimator(model)

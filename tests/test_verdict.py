@@ -136,6 +136,14 @@ def test_what_annealing_misses_is_known_of_rows(monkeypatch):
     assert verdict.least_log_z(machine, base, rows[:10], draws) < log_z - 10.0
 
 
+def test_annealing_may_be_two_errors_too_high(monkeypatch):
+    machine, _ = random_machine((3, 2))
+    monkeypatch.setattr(verdict, "forward_log_z", lambda *_: (100.0, 7.0))
+    draws = stream(0, Purpose.VERDICT, np.zeros(1))
+    found = verdict.least_log_z(machine, None, np.zeros((2, 3)), draws)
+    assert found == 100.0 - 2.0 * 7.0
+
+
 def test_real_values_have_no_sums_over_states():
     machine, _ = random_machine((3, 2))
     machine = machine._replace(units=(Bernoulli(), Gaussian()))

@@ -3,8 +3,9 @@
 A chain at a machine with well separated modes stays in the one where it starts. So
 several chains of each row are annealed, from independent units on, with the observed
 ones clamped. Their importance weights say how much of the probability lies where each
-has come to [Neal 2001]. Where a row is wide, weights of few steps differ by more than
-that, and nearly all is that of one chain: a mean has less error if they are evened out.
+has come to [Neal 2001]. Where a row is wide, weights of few steps differ far more, and
+nearly all is that of one chain: a mean has less error if they are evened out. With all
+visible units observed, the mean weight is the density of the row.
 """
 
 import numpy as np

@@ -254,6 +254,12 @@ def annealed(machine, base, samples, n_betas, stream):
     return bracket(known, up, down)._replace(path=path)
 
 
+def annealed_from(machine, base, chains, n_runs, n_betas, stream):
+    """:func:`annealed` from `n_runs` samples that odd layers of chains lead to."""
+    samples = settled(machine, chains, n_runs, n_betas, stream)
+    return annealed(machine, base, samples, n_betas, stream)
+
+
 def path_of(known, betas, ups, downs):
     """The :class:`Path` of log weights after each change of beta, (n_changes, n_runs).
 
