@@ -5,7 +5,7 @@ from numbers import Real
 
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -39,6 +39,7 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
         **BaseFineTunedNetwork._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "unlabeled": [Real, str, None],
+        "adversarial_radius": [Interval(Real, 0, None, closed="left")],
     }
 
     @available_if(goes_in_batches)
@@ -106,6 +107,17 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
             strata=None if labels.several else y,
             score=partial(accuracy, labels),
             attributes={"classes_": labels.classes, "_several": labels.several},
+        )
+
+    def _for_batches(self):
+        return *super()._for_batches(), "adversarial_radius"
+
+    def _objective(self, model, network):
+        n_inputs = model._visible_kind().n_units(model.n_features_in_)
+        return (
+            super()
+            ._objective(model, network)
+            ._replace(radius=self.adversarial_radius, n_inputs=n_inputs)
         )
 
     def _labels(self):

@@ -97,12 +97,16 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
     def _check_solver(self):
         if goes_in_batches(self):
             return
-        for name in ("dropout", "input_dropout", "early_stopping"):
+        for name in self._for_batches():
             if getattr(self, name):
                 raise ValueError(
                     f"{name}={getattr(self, name)} needs a solver that goes from batch "
                     f"to batch. Set solver='adam' or 'sgd', or leave {name} out."
                 )
+
+    def _for_batches(self):
+        """Parameters that need a solver which goes from batch to batch."""
+        return "dropout", "input_dropout", "early_stopping"
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         refuse_early_stopping(self)
@@ -137,16 +141,18 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
                 model = self._pretrained(fit, X, sample_weight)
             elif not call.going_on:
                 check_like(model, self._origin.name, X_given, X)
-            settings = self._settings(self._network(model, targets), seed)
+            settings = self._settings(model, self._network(model, targets), seed)
             run = call.carried() or self._first_run(
                 model, data, settings, targets, call
             )
             encode = partial(self._encoded, model, dtype=weights.dtype)
-            data, held_out = fit.unless_interrupted(
-                lambda: (encode(data), held_out and encode(held_out)),
-                lambda: (data, held_out),
+            everything = (X, weights) if settings.objective.radius > 0.0 else None
+            parts = data, held_out, everything
+            data, held_out, everything = fit.unless_interrupted(
+                lambda: tuple(part and encode(part) for part in parts), lambda: parts
             )
-            stage = self._stage(run, data, held_out, settings, targets, model, call)
+            parts = settings, targets, model, everything
+            stage = self._stage(run, data, held_out, *parts, call)
             used_up = fit.train(stage, "fine-tuning")
             self._warn_not_converged(stage, used_up, call)
             fit.end()
@@ -174,9 +180,9 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
             fine_tuning.State(params, settings.optimiser.init(params), 0), [], [], 0
         )
 
-    def _stage(self, run, data, held_out, settings, targets, model, call):
+    def _stage(self, run, data, held_out, settings, targets, model, everything, call):
         """The epochs, as the solver goes through them."""
-        parts = (run, data, held_out, settings, targets, model)
+        parts = (run, data, held_out, settings, targets, model, everything)
         if not goes_in_batches(self):
             return Minimisation(self, [None], *parts)
         rates = [self.learning_rate_init]
@@ -199,14 +205,18 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
     def _dropout(self, network):
         return Dropout(self.input_dropout, self.dropout)
 
-    def _settings(self, network, seed):
+    def _objective(self, model, network):
+        """What the minibatches descend."""
+        return fine_tuning.Supervised(network, self._dropout(network))
+
+    def _settings(self, model, network, seed):
         optimisers = {
             "adam": optimise.Adam(),
             "sgd": optimise.MomentumSGD(self.momentum, nesterov=True),
             "lbfgs": optimise.MomentumSGD(),  # has no state, and takes no step
         }
         return fine_tuning.Settings(
-            objective=fine_tuning.Supervised(network, self._dropout(network)),
+            objective=self._objective(model, network),
             optimiser=optimisers[self.solver],
             batch_size=self.batch_size,
             alpha=self.alpha,

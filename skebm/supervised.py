@@ -63,7 +63,7 @@ class DBNClassifier(BaseFineTunedClassifier):
     labels. Then they become the hidden layers of a feed-forward network, with an
     output layer above them, and all weights are fine-tuned by backpropagation to
     predict the labels [1]_. So rows without a label help: those that `unlabeled` marks
-    take part in the pretraining alone.
+    take part in the pretraining, and with `adversarial_radius` in the fine-tuning too.
 
     Several classes have a softmax output; two classes, or several labels for each row,
     sigmoid outputs. The loss is the cross-entropy.
@@ -105,6 +105,12 @@ class DBNClassifier(BaseFineTunedClassifier):
         Share of the hidden units that are left out of each update [2]_, in [0, 1).
     input_dropout : float, default=0.0
         Share of the features that are left out of each update, in [0, 1).
+    adversarial_radius : float, default=0.0
+        How far rows are moved in virtual adversarial training [3]_: in the direction in
+        which the outputs change most, while they are to stay as they are. Rows without
+        a label take part in it, and an epoch is a pass over all rows. The distance is
+        Euclidean, of rows as visible units; for MNIST in [0, 1] it is about 1. At 0
+        there is no such training.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
@@ -122,10 +128,10 @@ class DBNClassifier(BaseFineTunedClassifier):
         Weights of the classes in fine-tuning. "balanced" weighs them inversely to
         their numbers of rows.
     unlabeled : number, str or None, default=None
-        What marks the rows of y that have no label, and so take part in the pretraining
-        alone: a number such as -1, or a string. ``np.nan`` marks those whose label is
-        NaN, None or pandas' ``NA``, also among strings. Of several labels for each row,
-        all are to be marked. None means that every row has a label.
+        What marks the rows of y that have no label: a number such as -1, or a string.
+        ``np.nan`` marks those whose label is NaN, None or pandas' ``NA``, also among
+        strings. Of several labels for each row, all are to be marked. None means that
+        every row has a label.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, without
         pretraining.
@@ -172,6 +178,9 @@ class DBNClassifier(BaseFineTunedClassifier):
     .. [2] Srivastava, N., Hinton, G. E., Krizhevsky, A., Sutskever, I. and
        Salakhutdinov, R. (2014). Dropout: a simple way to prevent neural networks from
        overfitting. Journal of Machine Learning Research 15, 1929-1958.
+    .. [3] Miyato, T., Maeda, S., Koyama, M. and Ishii, S. (2018). Virtual adversarial
+       training: a regularization method for supervised and semi-supervised learning.
+       IEEE Transactions on Pattern Analysis and Machine Intelligence 41, 1979-1993.
 
     Examples
     --------
@@ -216,6 +225,7 @@ class DBNClassifier(BaseFineTunedClassifier):
         max_iter=200,
         dropout=0.0,
         input_dropout=0.0,
+        adversarial_radius=0.0,
         shuffle=True,
         early_stopping=False,
         validation_fraction=0.1,
@@ -239,6 +249,7 @@ class DBNClassifier(BaseFineTunedClassifier):
         self.max_iter = max_iter
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.adversarial_radius = adversarial_radius
         self.shuffle = shuffle
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -267,9 +278,10 @@ class DBMClassifier(BaseFineTunedClassifier):
     apart from the weights upwards. Fine-tuning so starts with hidden layers that are
     those of :meth:`DBM.transform`.
 
-    Rows without a label help: those that `unlabeled` marks take part in the pretraining
-    alone. Several classes have a softmax output; two classes, or several labels for
-    each row, sigmoid outputs. The loss is the cross-entropy.
+    Rows without a label help: those that `unlabeled` marks take part in the
+    pretraining, and with `adversarial_radius` in the fine-tuning too. Several classes
+    have a softmax output; two classes, or several labels for each row, sigmoid outputs.
+    The loss is the cross-entropy.
 
     Parameters
     ----------
@@ -305,6 +317,12 @@ class DBMClassifier(BaseFineTunedClassifier):
     input_dropout : float, default=0.0
         Share of the features, and of the posterior's columns beside them, that are left
         out of each update, in [0, 1).
+    adversarial_radius : float, default=0.0
+        How far rows are moved in virtual adversarial training [3]_: in the direction in
+        which the outputs change most, while they are to stay as they are. Rows without
+        a label take part in it, and an epoch is a pass over all rows. The distance is
+        Euclidean, of rows as visible units; for MNIST in [0, 1] it is about 1. At 0
+        there is no such training.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
@@ -322,10 +340,10 @@ class DBMClassifier(BaseFineTunedClassifier):
         Weights of the classes in fine-tuning. "balanced" weighs them inversely to
         their numbers of rows.
     unlabeled : number, str or None, default=None
-        What marks the rows of y that have no label, and so take part in the pretraining
-        alone: a number such as -1, or a string. ``np.nan`` marks those whose label is
-        NaN, None or pandas' ``NA``, also among strings. Of several labels for each row,
-        all are to be marked. None means that every row has a label.
+        What marks the rows of y that have no label: a number such as -1, or a string.
+        ``np.nan`` marks those whose label is NaN, None or pandas' ``NA``, also among
+        strings. Of several labels for each row, all are to be marked. None means that
+        every row has a label.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, without
         pretraining.
@@ -375,6 +393,9 @@ class DBMClassifier(BaseFineTunedClassifier):
     .. [2] Srivastava, N., Hinton, G. E., Krizhevsky, A., Sutskever, I. and
        Salakhutdinov, R. (2014). Dropout: a simple way to prevent neural networks from
        overfitting. Journal of Machine Learning Research 15, 1929-1958.
+    .. [3] Miyato, T., Maeda, S., Koyama, M. and Ishii, S. (2018). Virtual adversarial
+       training: a regularization method for supervised and semi-supervised learning.
+       IEEE Transactions on Pattern Analysis and Machine Intelligence 41, 1979-1993.
 
     Examples
     --------
@@ -418,6 +439,7 @@ class DBMClassifier(BaseFineTunedClassifier):
         max_iter=200,
         dropout=0.0,
         input_dropout=0.0,
+        adversarial_radius=0.0,
         shuffle=True,
         early_stopping=False,
         validation_fraction=0.1,
@@ -440,6 +462,7 @@ class DBMClassifier(BaseFineTunedClassifier):
         self.max_iter = max_iter
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.adversarial_radius = adversarial_radius
         self.shuffle = shuffle
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -30,6 +30,7 @@ FLOORS = {
     "core.tempering": 4,
     "core.network": 4,
     "core.autoencoder": 5,
+    "core.adversarial": 5,
     "core.variational": 5,
     "core.variational_bounds": 6,
     "core.variational_training": 7,
