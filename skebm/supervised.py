@@ -111,8 +111,8 @@ class DBNClassifier(BaseFineTunedClassifier):
         outputs change most, and training keeps them near what they are for the row
         itself. The distance is Euclidean, in the units of the visible units: try a few
         on rows held out, 0.5 to 2 for MNIST in [0, 1]. An epoch is then a pass over all
-        rows, in which labelled ones come again as often as it takes. 0 is none of it;
-        "lbfgs" has none.
+        rows, in which labelled ones come again as often as it takes. At 0 no row is
+        moved. Needs "adam" or "sgd".
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
@@ -325,8 +325,8 @@ class DBMClassifier(BaseFineTunedClassifier):
         outputs change most, and training keeps them near what they are for the row
         itself. The distance is Euclidean, in the units of the visible units: try a few
         on rows held out, 0.5 to 2 for MNIST in [0, 1]. An epoch is then a pass over all
-        rows, in which labelled ones come again as often as it takes. 0 is none of it;
-        "lbfgs" has none.
+        rows, in which labelled ones come again as often as it takes. At 0 no row is
+        moved. Needs "adam" or "sgd".
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
