@@ -6,10 +6,9 @@ Of 1,347 images of digits, 20, 50 or 100 have a label. A deep belief network lea
 all of them before it is fine-tuned, which here gains nothing: an SVC of the labelled
 images makes no more errors. With ``adversarial_radius`` fine-tuning sees all images,
 too: what the network makes of an image is to stay as it is where the image hardly
-changes. With 50 and 100 labels that nearly halves the errors. Scikit-learn's
-LabelSpreading does as well in a fraction of the time, and far better with 20 labels.
-The network learnt from labels of LabelSpreading is as good as LabelSpreading itself, or
-a little better, within the spread.
+changes. With 50 and 100 labels that nearly halves the errors; with 20 it hardly helps.
+Scikit-learn's LabelSpreading makes fewer errors still, in a fraction of the time. A
+network learnt from its labels is as good as LabelSpreading, not better.
 """
 
 # %%
@@ -42,8 +41,8 @@ def surest(spreading, y_some, share=0.8):
 # %%
 # The networks start from one pretraining, and make as many updates. An epoch with
 # ``adversarial_radius`` is a pass over all images, without it over the labelled ones.
-# Learning rate, radius and ``gamma`` were chosen with other divisions into
-# training and test images.
+# Learning rate, radius, ``gamma`` and the 80 % were chosen with other random divisions
+# into training and test images, of seeds below 20.
 
 NUMBERS, CHOICES, EPOCHS, BATCH = [2, 5, 10], 4, 40, 100
 
@@ -63,7 +62,7 @@ def network(dbn, n_epochs, radius, seed):
 
 
 errors = {}
-for seed in range(CHOICES):
+for seed in range(20, 20 + CHOICES):
     X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed)
     rbm = BernoulliRBM(n_iter=50, batch_size=20)
     dbn = DBN((100, 100), rbm=rbm, random_state=seed).fit(X_train)
