@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import make_moons
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_moons
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import MinMaxScaler
 
-from skebm import DBM, BernoulliRBM, DBMClassifier, DBNClassifier
+from skebm import DBM, BernoulliRBM, DBMClassifier, DBNClassifier, GaussianRBM
 from skebm.core import adversarial, fine_tuning, optimise
 from skebm.core import network as net
 from skebm.core.machine import Params
@@ -211,3 +214,130 @@ def test_all_rows_at_once_have_no_radius():
     model = DBNClassifier((5,), solver="lbfgs", adversarial_radius=0.1)
     with pytest.raises(ValueError, match=r"adversarial_radius=0\.1 needs a solver"):
         model.fit(X, y)
+
+
+def few_labels():
+    """Digits in [0, 1], of which the first 60 have a label."""
+    X, y = load_digits(return_X_y=True)
+    return X[:200] / 16, np.where(np.arange(200) < 60, y[:200], -1), y[:200]
+
+
+def model_of(**params):
+    params = {
+        "rbm": BernoulliRBM(n_iter=1),
+        "learning_rate_init": 0.01,
+        "learning_rate_schedule": "linear",
+        "max_iter": 3,
+        "adversarial_radius": 0.5,
+        "unlabeled": -1,
+        "random_state": 0,
+        **params,
+    }
+    return DBNClassifier((12, 8), **params)
+
+
+def assert_same(model, other, **tolerances):
+    for W, V in zip(model.coefs_, other.coefs_, strict=True):
+        assert_allclose(V, W, **tolerances)
+
+
+def test_sparse_rows_and_any_mark_give_the_same():
+    X, some, _ = few_labels()
+    model = model_of().fit(X, some)
+    assert_same(model, model_of().fit(sparse.csr_array(X), some), atol=1e-12)
+    gaps = np.where(some == -1, np.nan, some)
+    assert_same(model, model_of(unlabeled=np.nan).fit(X, gaps), rtol=0)
+    other = model_of(adversarial_radius=0.0).fit(X, some)
+    assert not np.allclose(model.coefs_[-1], other.coefs_[-1], atol=1e-3)
+
+
+def test_single_precision_gives_nearly_the_same():
+    """Without pretraining, whose draws depend on the last digit."""
+    X, some, _ = few_labels()
+    model, other = (
+        model_of(rbm=BernoulliRBM(n_iter=0)).fit(X.astype(dtype), some)
+        for dtype in ("float64", "float32")
+    )
+    assert other.coefs_[0].dtype == np.float32
+    assert_same(model, other, atol=1e-3)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_two_classes_and_several_labels(several):
+    """The outputs of rows without a label are less in doubt than before."""
+    X, some, y = few_labels()
+    y = np.stack([y % 2, y > 4], axis=1) if several else y % 2
+    marked = np.where((some == -1)[:, None] if several else some == -1, -1, y)
+    doubt = {}
+    for radius in (0.0, 0.5):
+        model = model_of(max_iter=60, n_iter_no_change=60, adversarial_radius=radius)
+        model.set_params(rbm=BernoulliRBM(n_iter=10))
+        p = model.fit(X, marked).predict_proba(X[60:])
+        doubt[radius] = -np.mean(p * np.log(p) + (1 - p) * np.log(1 - p))
+        assert np.isfinite(model.loss_curve_).all()
+    assert doubt[0.5] < doubt[0.0]
+
+
+def test_calls_of_partial_fit_are_the_epochs_of_fit():
+    X, some, _ = few_labels()
+    whole = model_of(learning_rate_schedule="constant", tol=0.0)
+    with pytest.warns(ConvergenceWarning):
+        whole.fit(X, some)
+    parts = model_of()
+    for _ in range(3):
+        parts.partial_fit(X, some, classes=range(10))
+    assert_same(whole, parts, rtol=1e-12)
+
+
+def test_rows_of_weight_zero_count_for_nothing():
+    """In one batch, in order: rows before them have the same random directions."""
+    X, some, _ = few_labels()
+    model = model_of(rbm=BernoulliRBM(n_iter=0), batch_size=200, shuffle=False)
+    fewer = clone(model).fit(X[:150], some[:150])
+    weights = (np.arange(200) < 150).astype(float)
+    assert_same(fewer, clone(model).fit(X, some, sample_weight=weights), atol=1e-6)
+    assert not np.allclose(model.fit(X, some).coefs_[0], fewer.coefs_[0], atol=1e-6)
+
+
+def test_real_values_move_in_units_of_their_deviations():
+    """So that the unit of the rows does not matter."""
+    X, some, _ = few_labels()
+    rbms = [GaussianRBM(n_iter=1), BernoulliRBM(n_iter=1)]
+    models = [model_of(rbm=rbms, max_iter=9).fit(c * X, some) for c in (1.0, 1024.0)]
+    assert_allclose(models[1].loss_curve_, models[0].loss_curve_, rtol=1e-5)
+    other = model_of(rbm=rbms, max_iter=9, adversarial_radius=500.0).fit(X, some)
+    assert not np.allclose(other.loss_curve_, models[0].loss_curve_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("radius", [1e-8, 1e6])
+def test_any_radius_leaves_numbers(radius, dtype):
+    X, some, _ = few_labels()
+    model = model_of(adversarial_radius=radius).fit(X.astype(dtype), some)
+    assert np.isfinite(model.loss_curve_).all()
+    assert all(np.isfinite(W).all() for W in model.coefs_)
+
+
+def test_rows_held_out_take_part_without_their_labels(monkeypatch):
+    X, some, _ = few_labels()
+    seen, real = [], fine_tuning.train_epoch
+
+    def spy(state, X, *args):
+        seen.append((X.shape[0], args[-1][0].shape[0]))
+        return real(state, X, *args)
+
+    monkeypatch.setattr(fine_tuning, "train_epoch", spy)
+    model = model_of(early_stopping=True, validation_fraction=0.5, max_iter=2)
+    model.fit(X, some)
+    assert seen == [(30, 200)] * 2
+    assert len(model.validation_scores_) == 2
+
+
+def test_momentum_takes_part():
+    X, some, _ = few_labels()
+    fits = [
+        model_of(solver="sgd", learning_rate_init=0.5, adversarial_radius=radius)
+        for radius in (0.0, 0.5)
+    ]
+    some_weights = [model.fit(X, some).coefs_[0] for model in fits]
+    assert not np.allclose(*some_weights, atol=1e-4)
