@@ -8,7 +8,7 @@ Kullback-Leibler divergence. So no labels are needed [Miyato, Maeda, Koyama & Is
 """
 
 from .backend import namespace, zeros
-from .network import backward, by_input, descent, layers_below, output_field, top_layer
+from .network import by_input, descent, layers_below, output_field, slopes, top_layer
 
 # How far from a row the gradient is taken that tells the direction: far enough for
 # single precision, near enough for outputs that change along straight lines.
@@ -39,7 +39,7 @@ def most_sensitive(network, params, rows, targets, n_inputs, stream):
     layers = layers_below(params, rows + PROBE * probes, network.hidden)
     a = output_field(params, layers[-1])
     _, slope = network.loss(network.output, a, targets)
-    _, slope = backward(params, layers, slope, network.hidden)
+    *_, slope = slopes(params, layers, slope, network.hidden)
     return directions(by_input(params, slope), n_inputs, n_columns)
 
 
