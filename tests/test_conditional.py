@@ -13,6 +13,7 @@ from skebm.core.conditional import (
     division,
     evened,
     normalised,
+    reverse_annealed_density,
 )
 from skebm.core.gaussian import Gaussian
 from skebm.core.machine import Machine, Params
@@ -20,6 +21,7 @@ from skebm.core.streams import Purpose, stream
 from skebm.core.units import Bernoulli, Held
 
 from .enumeration import Enumeration
+from .machines import random_machine
 
 
 def two_modes():
@@ -129,3 +131,42 @@ def test_means_of_wide_rows_have_less_error_by_evened_weights(monkeypatch):
     evened_out, raw = (squared_error(x, monkeypatch) for x in (0.5, 0.0))
     gain = raw - evened_out
     assert gain.mean() > 5 * gain.std() / np.sqrt(len(gain))
+
+
+def density_of_annealing(oracle, base, betas):
+    """Of the last state of a forward run, from the definition: steps of all states.
+
+    From independent units with the biases `base`, one Gibbs step at each temperature
+    between the first and the last.
+    """
+    (W,), (b, c) = oracle.weights, oracle.biases
+    visible = np.array(list(itertools.product([0.0, 1.0], repeat=len(b))))
+    hidden = np.array(list(itertools.product([0.0, 1.0], repeat=len(c))))
+    p = np.exp(visible @ base - np.sum(np.log1p(np.exp(base))))
+    for beta in betas[1:-1]:
+        joint = visible @ (beta * b + (1 - beta) * base)
+        joint = joint[:, None] + beta * (hidden @ c + visible @ W @ hidden.T)
+        up = np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
+        down = np.exp(joint - np.logaddexp.reduce(joint, axis=0, keepdims=True))
+        p = p @ up @ down.T
+    return visible, p
+
+
+def test_reverse_annealing_finds_the_density_of_forward_annealing():
+    """On average, with few temperatures; and that is not the machine's."""
+    machine, oracle = random_machine((4, 3), scale=1.5)
+    mean, n = np.array([0.3, 0.5, 0.6, 0.2]), 4000
+    base = np.log(mean / (1 - mean))
+    visible, expected = density_of_annealing(oracle, base, np.linspace(0, 1, 4))
+    draws = stream(0, Purpose.BOUND, mean)
+    rows = np.repeat(visible, n, axis=0)
+    log_p = reverse_annealed_density(machine, mean, rows, 1, 4, draws)
+    found = np.exp(log_p).reshape(-1, n)
+    error = found.std(axis=1) / np.sqrt(n)
+    assert np.max(np.abs(found.mean(axis=1) - expected) / error) < 5
+    machines = np.exp([oracle.log_marginal({0: v}) for v in visible])
+    assert np.max(np.abs(found.mean(axis=1) - machines) / error) > 5
+    # In nats too low on average; with many temperatures and runs right.
+    assert np.all(log_p.reshape(-1, n).mean(axis=1) < np.log(expected))
+    near = reverse_annealed_density(machine, mean, visible, 100, 300, draws)
+    assert_allclose(near, np.log(machines), atol=0.1)
