@@ -4,8 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+from skebm import (
+    BernoulliRBM,
+    CategoricalRBM,
+    GaussianRBM,
+    MixedRBM,
+    MultinomialRBM,
+)
 from skebm.core import conditional
 from skebm.core.conditional import (
     annealed_given,
@@ -170,3 +177,44 @@ def test_reverse_annealing_finds_the_density_of_forward_annealing():
     assert np.all(log_p.reshape(-1, n).mean(axis=1) < np.log(expected))
     near = reverse_annealed_density(machine, mean, visible, 100, 300, draws)
     assert_allclose(near, np.log(machines), atol=0.1)
+
+
+def tables(rng):
+    """Rows for each kind of machine; numbers are in units of their own."""
+    bits = (rng.uniform(size=(200, 4)) < 0.3).astype(float)
+    numbers = 100.0 * rng.normal(size=(200, 3)) + 1000.0
+    categories = rng.integers(0, 3, size=(200, 3))
+    return [
+        (BernoulliRBM(3), bits),
+        (BernoulliRBM(3, hidden_units="gaussian", learning_rate=0.01), bits),
+        (GaussianRBM(3), numbers),
+        (CategoricalRBM(3), categories),
+        (MixedRBM(3), np.concatenate([numbers, categories], axis=1)),
+    ]
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_cautious_scores_come_near_the_scores(index, rng):
+    """In the units of the user, too; the same on every call."""
+    rbm, X = tables(rng)[index]
+    rbm.set_params(n_iter=5, random_state=0).fit(X)
+    found = rbm.cautious_score_samples(X, n_betas=300)
+    assert found.shape == (200,)
+    lost = rbm.score_samples(X) - found
+    assert abs(lost.mean()) < 5 * lost.std() / np.sqrt(200) + 0.01
+    assert lost.std() < 1.0
+    assert_array_equal(found, rbm.cautious_score_samples(X, n_betas=300))
+    assert not np.array_equal(found, rbm.cautious_score_samples(X, random_state=1))
+
+
+@pytest.mark.parametrize("wrong", [{"n_runs": 0}, {"n_betas": 1}])
+def test_cautious_scores_ask_for_whole_numbers(wrong, rng):
+    rbm, X = tables(rng)[0]
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        rbm.fit(X).cautious_score_samples(X, **wrong)
+
+
+def test_documents_have_no_cautious_scores():
+    rbm = MultinomialRBM(2, n_iter=1).fit(np.eye(3))
+    with pytest.raises(AttributeError, match="perplexity"):
+        rbm.cautious_score_samples(np.eye(3))
