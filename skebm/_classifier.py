@@ -112,13 +112,8 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
     def _for_batches(self):
         return *super()._for_batches(), "adversarial_radius"
 
-    def _objective(self, model, network):
-        n_inputs = model._visible_kind().n_units(model.n_features_in_)
-        return (
-            super()
-            ._objective(model, network)
-            ._replace(radius=self.adversarial_radius, n_inputs=n_inputs)
-        )
+    def _objective(self, network):
+        return super()._objective(network)._replace(radius=self.adversarial_radius)
 
     def _labels(self):
         check_is_fitted(self)

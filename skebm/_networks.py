@@ -141,7 +141,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
                 model = self._pretrained(fit, X, sample_weight)
             elif not call.going_on:
                 check_like(model, self._origin.name, X_given, X)
-            settings = self._settings(model, self._network(model, targets), seed)
+            settings = self._settings(self._network(model, targets), seed)
             run = call.carried() or self._first_run(
                 model, data, settings, targets, call
             )
@@ -205,18 +205,18 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
     def _dropout(self, network):
         return Dropout(self.input_dropout, self.dropout)
 
-    def _objective(self, model, network):
+    def _objective(self, network):
         """What the minibatches descend."""
         return fine_tuning.Supervised(network, self._dropout(network))
 
-    def _settings(self, model, network, seed):
+    def _settings(self, network, seed):
         optimisers = {
             "adam": optimise.Adam(),
             "sgd": optimise.MomentumSGD(self.momentum, nesterov=True),
             "lbfgs": optimise.MomentumSGD(),  # has no state, and takes no step
         }
         return fine_tuning.Settings(
-            objective=self._objective(model, network),
+            objective=self._objective(network),
             optimiser=optimisers[self.solver],
             batch_size=self.batch_size,
             alpha=self.alpha,

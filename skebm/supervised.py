@@ -323,9 +323,10 @@ class DBMClassifier(BaseFineTunedClassifier):
         Radius of virtual adversarial training [3]_, for few labels. Each row, with a
         label or without, is moved by this distance in the direction in which the
         outputs change most, and training keeps them near what they are for the row
-        itself. The distance is Euclidean, in the units of the visible units: try a few
-        on rows held out, 0.5 to 2 for MNIST in [0, 1]. An epoch is then a pass over all
-        rows, in which labelled ones come again as often as it takes. At 0 no row is
+        itself. The posterior of the second hidden layer, beside the features, is moved
+        with these. The distance is Euclidean, in the units of the visible units: try a
+        few on rows held out, 0.5 to 2 for MNIST in [0, 1]. An epoch is then a pass over
+        all rows, in which labelled ones come again as often as it takes. At 0 no row is
         moved. Needs "adam" or "sgd".
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.

@@ -52,22 +52,20 @@ def problem(rng):
     return random_params((N_COLUMNS, 5, 3), rng), rng.uniform(size=(N_ROWS, N_COLUMNS))
 
 
-@pytest.mark.parametrize("n_inputs", [N_COLUMNS, 2])
 @pytest.mark.parametrize("network", COMBINATIONS, ids=name_of)
-def test_direction_is_a_step_of_the_power_method(network, n_inputs, rng, monkeypatch):
-    """Of the second derivative by the columns that may move; a wrong one is found."""
+def test_direction_is_a_step_of_the_power_method(network, rng, monkeypatch):
+    """Of the second derivative; the opposite one is found."""
     monkeypatch.setattr(adversarial, "PROBE", 1e-5)
     params, rows = problem(rng)
     targets, draws = net.outputs(network, params, rows), stream(1, Purpose.NOISE, rows)
-    found = adversarial.most_sensitive(network, params, rows, targets, n_inputs, draws)
+    found = adversarial.most_sensitive(network, params, rows, targets, draws)
     again = stream(1, Purpose.NOISE, rows)
-    start = again.normal((N_ROWS, n_inputs))
-    H = second_derivatives(network, params, rows)[:, :n_inputs, :n_inputs]
+    start = again.normal(rows.shape)
+    H = second_derivatives(network, params, rows)
     expected = np.einsum("rij,rj->ri", H, start)
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    assert_allclose(found[:, :n_inputs], expected, atol=2e-3)
-    assert_array_equal(found[:, n_inputs:], 0.0)
-    assert not np.allclose(expected, -found[:, :n_inputs], atol=0.1)
+    assert_allclose(found, expected, atol=2e-3)
+    assert not np.allclose(expected, -found, atol=0.1)
 
 
 @pytest.mark.parametrize("network", COMBINATIONS, ids=name_of)
@@ -75,7 +73,7 @@ def test_change_is_the_distance_and_has_its_gradient(network, rng, monkeypatch):
     params, rows = problem(rng)
     weights, moves = rng.uniform(size=N_ROWS), rng.normal(size=rows.shape)
     monkeypatch.setattr(adversarial, "most_sensitive", lambda *args: moves)
-    args = (weights, 0.3, N_COLUMNS, None)
+    args = (weights, 0.3, None)
     loss, step = adversarial.descent_of_change(network, params, rows, *args)
     moved = rows + 0.3 * moves
     assert_allclose(loss, weights @ distances(network, params, rows, moved))
@@ -102,7 +100,7 @@ def test_the_same_in_other_namespaces(name, rng):
             def normal(self, shape):
                 return asarray(start)
 
-        args = (asarray(rows), asarray(weights), 0.3, N_COLUMNS, Given())
+        args = (asarray(rows), asarray(weights), 0.3, Given())
         arrays = Params(*(tuple(map(asarray, group)) for group in params))
         return adversarial.descent_of_change(COMBINATIONS[0], arrays, *args)
 
@@ -118,7 +116,7 @@ def test_rows_do_not_move_where_outputs_do_not_change(rng):
     params, rows = problem(rng)
     for W in params.weights:
         W *= 0.0
-    args = (np.ones(N_ROWS), 1.0, N_COLUMNS, stream(0, Purpose.NOISE, rows))
+    args = (np.ones(N_ROWS), 1.0, stream(0, Purpose.NOISE, rows))
     loss, step = adversarial.descent_of_change(COMBINATIONS[0], params, rows, *args)
     assert loss == pytest.approx(0.0, abs=1e-12)
     assert all(np.isfinite(x).all() for group in step for x in group)
@@ -187,8 +185,8 @@ def test_rows_without_a_label_tell_where_the_classes_end():
     assert np.mean(right[0.1]) > np.mean(right[0.0]) + 0.05
 
 
-def test_columns_of_a_posterior_do_not_move(monkeypatch):
-    """Those beside the features, which a network from a deep machine gets."""
+def test_all_of_the_input_of_the_first_layer_moves(monkeypatch):
+    """The posterior beside the features too, which stands for them; no other one."""
     X, _, some = moons(np.random.default_rng(0))
     real, seen = adversarial.most_sensitive, []
 
@@ -199,12 +197,13 @@ def test_columns_of_a_posterior_do_not_move(monkeypatch):
     monkeypatch.setattr(adversarial, "most_sensitive", spy)
     dbm = DBM(n_iter=1, rbm=BernoulliRBM(n_iter=1))
     model = DBMClassifier(
-        (5, 4), dbm=dbm, max_iter=1, adversarial_radius=0.1, unlabeled=-1
+        (5, 4, 3), dbm=dbm, max_iter=1, adversarial_radius=0.1, unlabeled=-1
     )
     model.set_params(learning_rate_schedule="linear", random_state=0).fit(X, some)
     moves = np.concatenate(seen)
-    assert moves.shape == (300, 2 + 4)
-    assert_array_equal(moves[:, 2:], 0.0)
+    assert moves.shape == (300, 2 + 4 + 3)
+    assert_array_equal(moves[:, 6:], 0.0)
+    assert np.all(moves[100:, 2:6] != 0.0)
     # The outputs begin without weights, so that the first batch does not move.
     assert_allclose(np.linalg.norm(moves, axis=1)[100:], 1.0, rtol=1e-5)
 

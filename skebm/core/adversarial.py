@@ -18,40 +18,41 @@ PROBE = 1e-2
 TINY = 1e-12
 
 
-def directions(g, n_inputs, n_columns):
-    """Rows of length 1, or of zeros, which are zero beyond the first `n_inputs`."""
-    xp, g = namespace(g), g[:, :n_inputs]
+def directions(g, n_columns):
+    """Rows of length 1, or of zeros, with zeros beside them up to so many columns."""
+    xp = namespace(g)
     # First of size 1, so that squares of small numbers are not lost.
     g = g / (xp.max(xp.abs(g), axis=1, keepdims=True) + TINY)
     g = g / (xp.linalg.vector_norm(g, axis=1, keepdims=True) + TINY)
-    return xp.concat([g, zeros((g.shape[0], n_columns - n_inputs), g)], axis=1)
+    n_rows, n_used = g.shape
+    return xp.concat([g, zeros((n_rows, n_columns - n_used), g)], axis=1)
 
 
-def most_sensitive(network, params, rows, targets, n_inputs, stream):
+def most_sensitive(network, params, rows, targets, stream):
     """The direction for each row in which the outputs change most, (n_rows, n).
 
     One step of the power method for the second derivative of the distance, from a
-    random direction. `targets` are the outputs of the rows.
+    random direction. `targets` are the outputs of the rows. Of the columns, those move
+    that are input of the first hidden layer.
     """
     n_rows, n_columns = rows.shape
-    probes = stream.normal((n_rows, n_inputs))
-    probes = directions(probes, n_inputs, n_columns)
-    layers = layers_below(params, rows + PROBE * probes, network.hidden)
+    probes = stream.normal((n_rows, params.weights[0].shape[0]))
+    moved = rows + PROBE * directions(probes, n_columns)
+    layers = layers_below(params, moved, network.hidden)
     a = output_field(params, layers[-1])
     _, slope = network.loss(network.output, a, targets)
     *_, slope = slopes(params, layers, slope, network.hidden)
-    return directions(by_input(params, slope), n_inputs, n_columns)
+    return directions(by_input(params, slope), n_columns)
 
 
-def descent_of_change(network, params, rows, row_weights, radius, n_inputs, stream):
+def descent_of_change(network, params, rows, row_weights, radius, stream):
     """The weighted sum of the rows' distances, and minus its gradient.
 
-    Rows are moved by `radius` in their first `n_inputs` columns. Their own outputs and
-    the directions count as constants.
+    Rows are moved by `radius`. Their own outputs and the directions count as constants.
     """
     a = output_field(params, top_layer(params, rows, network.hidden))
     targets = network.output.mean(a)
     least, _ = network.loss(network.output, a, targets)
-    moves = most_sensitive(network, params, rows, targets, n_inputs, stream)
+    moves = most_sensitive(network, params, rows, targets, stream)
     loss, step = descent(network, params, rows + radius * moves, targets, row_weights)
     return loss - namespace(rows).sum(row_weights * least), step

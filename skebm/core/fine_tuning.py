@@ -34,14 +34,12 @@ class State(NamedTuple):
 class Supervised(NamedTuple):
     """What is descended: the loss of a network's outputs.
 
-    With a positive `radius`, also how much these change where rows are moved by it, in
-    their first `n_inputs` columns.
+    With a positive `radius`, also how much these change where rows are moved by it.
     """
 
     network: Network
     dropout: Dropout = Dropout()
     radius: float = 0.0
-    n_inputs: int = 0
 
     def descent(self, params, rows, targets, row_weights, draws):
         """The weighted sum of the rows' losses, and minus its gradient."""
@@ -52,7 +50,7 @@ class Supervised(NamedTuple):
     def descent_of_change(self, params, rows, row_weights, draws):
         """The weighted sum of the changes, and minus its gradient."""
         return descent_of_change(
-            self.network, params, rows, row_weights, self.radius, self.n_inputs, draws
+            self.network, params, rows, row_weights, self.radius, draws
         )
 
 
