@@ -41,6 +41,7 @@ def surest(spreading, y_some, share=0.8):
 # %%
 # The networks start from one pretraining, and make as many updates. An epoch with
 # ``adversarial_radius`` is a pass over all images, without it over the labelled ones.
+# None stops before its last epoch: ``n_iter_no_change`` is as large as ``max_iter``.
 # Learning rate, radius, ``gamma`` and the 80 % were chosen with other random divisions
 # into training and test images, of seeds below 20.
 
@@ -115,7 +116,8 @@ axis.legend()
 plt.show()
 
 # %%
-# LabelSpreading needs a distance in which neighbours are of one class, and keeps its
-# training images for prediction. A network learnt from its labels keeps its weights
-# alone. With 784 pixels and 60,000 images the network gains more: see
+# LabelSpreading needs a distance in which neighbours are of one class: ``gamma=20``
+# suits pixels in [0, 1], and with those in [0, 16] it would reach no other image. It
+# keeps its training images for prediction. A network learnt from its labels keeps its
+# weights alone. With 784 pixels and 60,000 images the network gains more: see
 # :ref:`fine_tuning`.

@@ -110,9 +110,10 @@ class DBNClassifier(BaseFineTunedClassifier):
         label or without, is moved by this distance in the direction in which the
         outputs change most, and training keeps them near what they are for the row
         itself. The distance is Euclidean, in the units of the visible units: try a few
-        on rows held out, 0.5 to 2 for MNIST in [0, 1]. An epoch is then a pass over all
-        rows, in which labelled ones come again as often as it takes. At 0 no row is
-        moved. Needs "adam" or "sgd".
+        on rows held out, 0.5 to 1.5 for MNIST in [0, 1]. An epoch is then a pass over
+        all rows, in which labelled ones come again as often as it takes. An update
+        takes three to four times as long. At 0 no row is moved. Needs "adam" or "sgd".
+        See :ref:`few_labels`.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
@@ -325,9 +326,10 @@ class DBMClassifier(BaseFineTunedClassifier):
         outputs change most, and training keeps them near what they are for the row
         itself. The posterior of the second hidden layer, beside the features, is moved
         with these. The distance is Euclidean, in the units of the visible units: try a
-        few on rows held out, 0.5 to 2 for MNIST in [0, 1]. An epoch is then a pass over
-        all rows, in which labelled ones come again as often as it takes. At 0 no row is
-        moved. Needs "adam" or "sgd".
+        few on rows held out, 0.5 to 1.5 for MNIST in [0, 1]. An epoch is then a pass
+        over all rows, in which labelled ones come again as often as it takes. An update
+        takes three to four times as long. At 0 no row is moved. Needs "adam" or "sgd".
+        See :ref:`few_labels`.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
