@@ -243,12 +243,19 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
                 "early_stopping holds rows out, but only one has a positive weight: "
                 "give more, or set early_stopping=False."
             )
-        left, held_out = train_test_split(
-            rows,
-            test_size=self.validation_fraction,
-            stratify=None if targets.strata is None else targets.strata[rows],
-            random_state=seed,
-        )
+        try:
+            left, held_out = train_test_split(
+                rows,
+                test_size=self.validation_fraction,
+                stratify=None if targets.strata is None else targets.strata[rows],
+                random_state=seed,
+            )
+        except ValueError as error:  # as where a class is too small for both sides
+            raise ValueError(
+                f"early_stopping cannot hold out {self.validation_fraction:g} of the "
+                f"{len(rows)} rows with a label, as many of each class: {error} Raise "
+                "validation_fraction, give more labels, or set early_stopping=False."
+            ) from error
         if len(held_out) < targets.least_held_out:
             raise ValueError(
                 f"early_stopping holds out {len(held_out)} of {len(rows)} rows, but "

@@ -340,3 +340,14 @@ def test_momentum_takes_part():
     ]
     some_weights = [model.fit(X, some).coefs_[0] for model in fits]
     assert not np.allclose(*some_weights, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_labels", [1, 3])
+def test_too_few_labels_to_hold_some_out_of_each_class(n_labels, rng):
+    X, y, _ = moons(rng)
+    some = np.full(300, -1)
+    for k in (0, 1):
+        some[np.flatnonzero(y == k)[:n_labels]] = k
+    model = DBNClassifier((5,), early_stopping=True, unlabeled=-1)
+    with pytest.raises(ValueError, match=r"early_stopping cannot hold out 0\.1 of"):
+        model.fit(X, some)
