@@ -73,6 +73,7 @@ FLOORS = {
     "_checkpoint": 2,
     "_resuming": 8,
     "_labels": 7,
+    "_label_scores": 8,
     "_machine": 7,
     "_places": 8,
     "_queries": 8,
