@@ -243,18 +243,22 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
                 "early_stopping holds rows out, but only one has a positive weight: "
                 "give more, or set early_stopping=False."
             )
+        strata = None if targets.strata is None else targets.strata[rows]
         try:
             left, held_out = train_test_split(
                 rows,
                 test_size=self.validation_fraction,
-                stratify=None if targets.strata is None else targets.strata[rows],
+                stratify=strata,
                 random_state=seed,
             )
-        except ValueError as error:  # as where a class is too small for both sides
+        except ValueError as error:
+            if strata is None:
+                raise
             raise ValueError(
                 f"early_stopping cannot hold out {self.validation_fraction:g} of the "
-                f"{len(rows)} rows with a label, as many of each class: {error} Raise "
-                "validation_fraction, give more labels, or set early_stopping=False."
+                f"{len(rows)} rows with a label, and leave some of each class on both "
+                f"sides: {error} Change validation_fraction, give more labels, or set "
+                "early_stopping=False."
             ) from error
         if len(held_out) < targets.least_held_out:
             raise ValueError(

@@ -122,21 +122,23 @@ class BaseRBM(BaseBoltzmannMachine):
         return by_blocks(lambda v: free_energy(machine, [v, None]), X, float_dtype(X))
 
     def cautious_score_samples(self, X, *, n_runs=1, n_betas=1000, random_state=None):
-        """Estimate the log-likelihood of each row from below, in nats.
+        """Estimate the log-likelihood of each row cautiously, in nats.
 
         By annealing in reverse from the rows themselves down to independent units
         (RAISE) [1]_ [2]_. It takes neither log Z nor samples of the machine, which may
         both be wrong in the same direction: where the Markov chains do not reach all
-        modes, :meth:`score_samples` is too high, and nothing shows it. This estimate is
-        too low on average, by nats where temperatures are few. It is that for the
-        machine which annealing over so many temperatures samples from, and which comes
-        to be this one with more of them. Take the mean over a hundred rows or more: a
-        single row's value is off by several nats.
+        modes, :meth:`score_samples` is too high, and nothing shows it. The estimate is
+        too low on average, by nats where temperatures are few, for the density with
+        which annealing from independent units ends at the row. That comes to be the
+        machine's with more temperatures. Until then annealing may divide its runs
+        between modes that are far apart otherwise than the machine does, and the rows
+        of a mode that it prefers score too high. Take the mean over a hundred rows or
+        more: a single row's value is off by several nats.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score. Each takes `n_runs` times `n_betas` Gibbs steps.
+            Rows to score. Each takes about `n_runs` times `n_betas` Gibbs steps.
         n_runs : int, default=1
             Number of independent runs for each row, over whose probabilities the mean
             is taken. More of them make the estimate less cautious.

@@ -207,6 +207,15 @@ def test_cautious_scores_come_near_the_scores(index, rng):
     assert not np.array_equal(found, rbm.cautious_score_samples(X, random_state=1))
 
 
+def test_cautious_scores_of_more_runs_are_less_cautious(rng):
+    """The mean of probabilities is above that of their logarithms."""
+    X = np.repeat(rng.integers(0, 2, (200, 1)).astype(float), 6, axis=1)
+    rbm = BernoulliRBM(3, n_iter=300, random_state=0).fit(X)
+    one, many = (rbm.cautious_score_samples(X, n_runs=n, n_betas=4) for n in (1, 20))
+    gain = many - one
+    assert gain.mean() > 5 * gain.std() / np.sqrt(len(gain))
+
+
 @pytest.mark.parametrize("wrong", [{"n_runs": 0}, {"n_betas": 1}])
 def test_cautious_scores_ask_for_whole_numbers(wrong, rng):
     rbm, X = tables(rng)[0]
