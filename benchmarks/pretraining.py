@@ -12,7 +12,7 @@ import time
 import warnings
 
 import numpy as np
-from classification import some_of_each
+from classification import some_labels
 from datasets import mnist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -39,7 +39,9 @@ def main():
     for n_labels, max_iter in EPOCHS.items():
         train = X_train, y_train
         if n_labels < len(y_train):
-            train = some_of_each(*train, n_labels // 10, seed=0)
+            X, y = train
+            y = some_labels(y, n_labels // 10, seed=0)
+            train = X[y >= 0], y[y >= 0]
         common = {
             "batch_size": 100,
             "max_iter": max_iter,

@@ -3,13 +3,14 @@
 from functools import partial
 from numbers import Real
 
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._fine_tuned import BaseFineTunedNetwork, network_fields
+from ._label_scores import LabelledScoreMixin
 from ._labels import (
     Labels,
     check_known,
@@ -32,13 +33,14 @@ def accuracy(labels, network, params, X, values, weights):
     return float(accuracy_score(*both, sample_weight=to_numpy(weights)))
 
 
-class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
+class BaseFineTunedClassifier(LabelledScoreMixin, BaseFineTunedNetwork):
     """A network whose outputs are the probabilities of classes, or of labels."""
 
     _parameter_constraints: dict = {
         **BaseFineTunedNetwork._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "unlabeled": [Real, str, None],
+        "adversarial_radius": [Interval(Real, 0, None, closed="left")],
     }
 
     @available_if(goes_in_batches)
@@ -107,6 +109,12 @@ class BaseFineTunedClassifier(ClassifierMixin, BaseFineTunedNetwork):
             score=partial(accuracy, labels),
             attributes={"classes_": labels.classes, "_several": labels.several},
         )
+
+    def _for_batches(self):
+        return *super()._for_batches(), "adversarial_radius"
+
+    def _objective(self, network):
+        return super()._objective(network)._replace(radius=self.adversarial_radius)
 
     def _labels(self):
         check_is_fitted(self)

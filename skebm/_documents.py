@@ -59,6 +59,15 @@ class DocumentsMixin:
             "missing has no known length. Use sample with given, or word_distribution."
         )
 
+    @property
+    def cautious_score_samples(self):
+        """Not there: annealing keeps the length of a document, and has one for each."""
+        raise AttributeError(
+            f"{type(self).__name__} has no cautious_score_samples, which is for rows "
+            "that all have the same log Z. Use score_samples or perplexity, and the "
+            "brackets of log_partition."
+        )
+
     @validate_params(
         {
             "method": [StrOptions({"auto", "exact", "ais"})],

@@ -55,11 +55,24 @@ class NetworkEpochs(Stage):
     """What both ways have in common.
 
     `data` and `held_out`, if there are any, are rows, targets and weights to fit to and
-    to score. `model` is what the network began with.
+    to score. `model` is what the network began with. `everything` are all rows and
+    weights, where rows without targets count as well, or None.
     """
 
-    def __init__(self, estimator, rates, run, data, held_out, settings, targets, model):
+    def __init__(
+        self,
+        estimator,
+        rates,
+        run,
+        data,
+        held_out,
+        settings,
+        targets,
+        model,
+        everything=None,
+    ):
         super().__init__(estimator, rates, run)
+        self.everything = everything
         self.data, self.held_out, self.settings = data, held_out, settings
         self.targets, self.model = targets, model
 
@@ -108,7 +121,9 @@ class Descent(NetworkEpochs):
         """The run after one more epoch."""
         before, losses, scores = self.run.state, self.run.losses, self.run.scores
         best, best_merit = self.run.best, self.run.best_merit
-        state, loss = fine_tuning.train_epoch(before, *self.data, rate, self.settings)
+        state, loss = fine_tuning.train_epoch(
+            before, *self.data, rate, self.settings, self.everything
+        )
         merit = -loss
         if self.held_out is not None:
             merit = self._score(state)

@@ -97,12 +97,16 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
     def _check_solver(self):
         if goes_in_batches(self):
             return
-        for name in ("dropout", "input_dropout", "early_stopping"):
+        for name in self._for_batches():
             if getattr(self, name):
                 raise ValueError(
                     f"{name}={getattr(self, name)} needs a solver that goes from batch "
                     f"to batch. Set solver='adam' or 'sgd', or leave {name} out."
                 )
+
+    def _for_batches(self):
+        """Parameters that need a solver which goes from batch to batch."""
+        return "dropout", "input_dropout", "early_stopping"
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         refuse_early_stopping(self)
@@ -142,11 +146,13 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
                 model, data, settings, targets, call
             )
             encode = partial(self._encoded, model, dtype=weights.dtype)
-            data, held_out = fit.unless_interrupted(
-                lambda: (encode(data), held_out and encode(held_out)),
-                lambda: (data, held_out),
+            everything = (X, weights) if settings.objective.radius > 0.0 else None
+            parts = data, held_out, everything
+            data, held_out, everything = fit.unless_interrupted(
+                lambda: tuple(part and encode(part) for part in parts), lambda: parts
             )
-            stage = self._stage(run, data, held_out, settings, targets, model, call)
+            parts = settings, targets, model, everything
+            stage = self._stage(run, data, held_out, *parts, call)
             used_up = fit.train(stage, "fine-tuning")
             self._warn_not_converged(stage, used_up, call)
             fit.end()
@@ -174,9 +180,9 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
             fine_tuning.State(params, settings.optimiser.init(params), 0), [], [], 0
         )
 
-    def _stage(self, run, data, held_out, settings, targets, model, call):
+    def _stage(self, run, data, held_out, settings, targets, model, everything, call):
         """The epochs, as the solver goes through them."""
-        parts = (run, data, held_out, settings, targets, model)
+        parts = (run, data, held_out, settings, targets, model, everything)
         if not goes_in_batches(self):
             return Minimisation(self, [None], *parts)
         rates = [self.learning_rate_init]
@@ -199,6 +205,10 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
     def _dropout(self, network):
         return Dropout(self.input_dropout, self.dropout)
 
+    def _objective(self, network):
+        """What the minibatches descend."""
+        return fine_tuning.Supervised(network, self._dropout(network))
+
     def _settings(self, network, seed):
         optimisers = {
             "adam": optimise.Adam(),
@@ -206,7 +216,7 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
             "lbfgs": optimise.MomentumSGD(),  # has no state, and takes no step
         }
         return fine_tuning.Settings(
-            objective=fine_tuning.Supervised(network, self._dropout(network)),
+            objective=self._objective(network),
             optimiser=optimisers[self.solver],
             batch_size=self.batch_size,
             alpha=self.alpha,
@@ -233,12 +243,23 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
                 "early_stopping holds rows out, but only one has a positive weight: "
                 "give more, or set early_stopping=False."
             )
-        left, held_out = train_test_split(
-            rows,
-            test_size=self.validation_fraction,
-            stratify=None if targets.strata is None else targets.strata[rows],
-            random_state=seed,
-        )
+        strata = None if targets.strata is None else targets.strata[rows]
+        try:
+            left, held_out = train_test_split(
+                rows,
+                test_size=self.validation_fraction,
+                stratify=strata,
+                random_state=seed,
+            )
+        except ValueError as error:
+            if strata is None:
+                raise
+            raise ValueError(
+                f"early_stopping cannot hold out {self.validation_fraction:g} of the "
+                f"{len(rows)} rows with a label, and leave some of each class on both "
+                f"sides: {error} Change validation_fraction, give more labels, or set "
+                "early_stopping=False."
+            ) from error
         if len(held_out) < targets.least_held_out:
             raise ValueError(
                 f"early_stopping holds out {len(held_out)} of {len(rows)} rows, but "

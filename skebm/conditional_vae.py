@@ -5,10 +5,11 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from ._label_scores import LabelledScoreMixin
 from ._labels import Labels, check_known, check_labels, labels_like, new_labels
 from ._resuming import Call
 from ._validation import refuse_no_target
@@ -25,7 +26,7 @@ def _log_shares(mass):
     return xp.log((mass + TINY) / xp.sum(mass))
 
 
-class ConditionalVAE(ClassifierMixin, BaseVariationalAutoencoder):
+class ConditionalVAE(LabelledScoreMixin, BaseVariationalAutoencoder):
     """Variational autoencoder with classes: it draws rows of a class, and classifies.
 
     The latent units of each class y have a mean of their own, which is learned:

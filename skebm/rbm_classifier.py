@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
@@ -12,6 +12,7 @@ from ._base import TrainableMachine
 from ._class_epochs import ClassEpochs
 from ._class_queries import ClassQueriesMixin
 from ._fitting import Fit
+from ._label_scores import LabelledScoreMixin
 from ._labels import (
     check_known,
     check_labels,
@@ -32,7 +33,7 @@ from .core.rows import Beside, Subset, by_blocks, float_dtype, total
 NO_CLASS = -1.0
 
 
-class RBMClassifier(ClassifierMixin, ClassQueriesMixin, TrainableMachine):
+class RBMClassifier(LabelledScoreMixin, ClassQueriesMixin, TrainableMachine):
     """Restricted Boltzmann machine that classifies: the class is a visible unit.
 
     Beside the features, a binary unit each, there is a unit for each class, of which

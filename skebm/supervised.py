@@ -63,7 +63,7 @@ class DBNClassifier(BaseFineTunedClassifier):
     labels. Then they become the hidden layers of a feed-forward network, with an
     output layer above them, and all weights are fine-tuned by backpropagation to
     predict the labels [1]_. So rows without a label help: those that `unlabeled` marks
-    take part in the pretraining alone.
+    take part in the pretraining, and with `adversarial_radius` in the fine-tuning too.
 
     Several classes have a softmax output; two classes, or several labels for each row,
     sigmoid outputs. The loss is the cross-entropy.
@@ -105,12 +105,21 @@ class DBNClassifier(BaseFineTunedClassifier):
         Share of the hidden units that are left out of each update [2]_, in [0, 1).
     input_dropout : float, default=0.0
         Share of the features that are left out of each update, in [0, 1).
+    adversarial_radius : float, default=0.0
+        Radius of virtual adversarial training [3]_, for few labels. Each row, with a
+        label or without, is moved by this distance in the direction in which the
+        outputs change most, and training keeps them near what they are for the row
+        itself. The distance is Euclidean, in the units of the visible units: try a few
+        on rows held out, 0.5 to 1.5 for MNIST in [0, 1]. An epoch is then a pass over
+        all rows, in which labelled ones come again as often as it takes. An update
+        takes three to four times as long. At 0 no row is moved. Needs "adam" or "sgd".
+        See :ref:`few_labels`.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
         Whether to hold rows out of fine-tuning, to stop when the score on them no
-        longer rises, and to keep the weights of the best epoch. Pretraining sees these
-        rows, without what is to be predicted.
+        longer rises, and to keep the weights of the best epoch. Pretraining and
+        adversarial training see these rows, without their labels.
     validation_fraction : float, default=0.1
         Share of the rows that early stopping holds out.
     n_iter_no_change : int, default=10
@@ -122,10 +131,10 @@ class DBNClassifier(BaseFineTunedClassifier):
         Weights of the classes in fine-tuning. "balanced" weighs them inversely to
         their numbers of rows.
     unlabeled : number, str or None, default=None
-        What marks the rows of y that have no label, and so take part in the pretraining
-        alone: a number such as -1, or a string. ``np.nan`` marks those whose label is
-        NaN, None or pandas' ``NA``, also among strings. Of several labels for each row,
-        all are to be marked. None means that every row has a label.
+        What marks the rows of y that have no label: a number such as -1, or a string.
+        ``np.nan`` marks those whose label is NaN, None or pandas' ``NA``, also among
+        strings. Of several labels for each row, all are to be marked. None means that
+        every row has a label.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, without
         pretraining.
@@ -148,7 +157,7 @@ class DBNClassifier(BaseFineTunedClassifier):
     dbn_ : DBN
         The deep belief network that fine-tuning began with.
     loss_curve_ : list of float
-        Mean loss of each epoch, with the L2 penalty.
+        Mean loss of each epoch, with the L2 penalty and the adversarial one.
     validation_scores_ : list of float, or None
         Score on the rows held out after each epoch, with early stopping.
     n_iter_ : int
@@ -172,6 +181,9 @@ class DBNClassifier(BaseFineTunedClassifier):
     .. [2] Srivastava, N., Hinton, G. E., Krizhevsky, A., Sutskever, I. and
        Salakhutdinov, R. (2014). Dropout: a simple way to prevent neural networks from
        overfitting. Journal of Machine Learning Research 15, 1929-1958.
+    .. [3] Miyato, T., Maeda, S., Koyama, M. and Ishii, S. (2018). Virtual adversarial
+       training: a regularization method for supervised and semi-supervised learning.
+       IEEE Transactions on Pattern Analysis and Machine Intelligence 41, 1979-1993.
 
     Examples
     --------
@@ -216,6 +228,7 @@ class DBNClassifier(BaseFineTunedClassifier):
         max_iter=200,
         dropout=0.0,
         input_dropout=0.0,
+        adversarial_radius=0.0,
         shuffle=True,
         early_stopping=False,
         validation_fraction=0.1,
@@ -239,6 +252,7 @@ class DBNClassifier(BaseFineTunedClassifier):
         self.max_iter = max_iter
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.adversarial_radius = adversarial_radius
         self.shuffle = shuffle
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -267,9 +281,10 @@ class DBMClassifier(BaseFineTunedClassifier):
     apart from the weights upwards. Fine-tuning so starts with hidden layers that are
     those of :meth:`DBM.transform`.
 
-    Rows without a label help: those that `unlabeled` marks take part in the pretraining
-    alone. Several classes have a softmax output; two classes, or several labels for
-    each row, sigmoid outputs. The loss is the cross-entropy.
+    Rows without a label help: those that `unlabeled` marks take part in the
+    pretraining, and with `adversarial_radius` in the fine-tuning too. Several classes
+    have a softmax output; two classes, or several labels for each row, sigmoid outputs.
+    The loss is the cross-entropy.
 
     Parameters
     ----------
@@ -305,12 +320,22 @@ class DBMClassifier(BaseFineTunedClassifier):
     input_dropout : float, default=0.0
         Share of the features, and of the posterior's columns beside them, that are left
         out of each update, in [0, 1).
+    adversarial_radius : float, default=0.0
+        Radius of virtual adversarial training [3]_, for few labels. Each row, with a
+        label or without, is moved by this distance in the direction in which the
+        outputs change most, and training keeps them near what they are for the row
+        itself. The posterior of the second hidden layer, beside the features, is moved
+        with these. The distance is Euclidean, in the units of the visible units: try a
+        few on rows held out, 0.5 to 1.5 for MNIST in [0, 1]. An epoch is then a pass
+        over all rows, in which labelled ones come again as often as it takes. An update
+        takes three to four times as long. At 0 no row is moved. Needs "adam" or "sgd".
+        See :ref:`few_labels`.
     shuffle : bool, default=True
         Whether the rows are put in random order in each epoch.
     early_stopping : bool, default=False
         Whether to hold rows out of fine-tuning, to stop when the score on them no
-        longer rises, and to keep the weights of the best epoch. Pretraining sees these
-        rows, without what is to be predicted.
+        longer rises, and to keep the weights of the best epoch. Pretraining and
+        adversarial training see these rows, without their labels.
     validation_fraction : float, default=0.1
         Share of the rows that early stopping holds out.
     n_iter_no_change : int, default=10
@@ -322,10 +347,10 @@ class DBMClassifier(BaseFineTunedClassifier):
         Weights of the classes in fine-tuning. "balanced" weighs them inversely to
         their numbers of rows.
     unlabeled : number, str or None, default=None
-        What marks the rows of y that have no label, and so take part in the pretraining
-        alone: a number such as -1, or a string. ``np.nan`` marks those whose label is
-        NaN, None or pandas' ``NA``, also among strings. Of several labels for each row,
-        all are to be marked. None means that every row has a label.
+        What marks the rows of y that have no label: a number such as -1, or a string.
+        ``np.nan`` marks those whose label is NaN, None or pandas' ``NA``, also among
+        strings. Of several labels for each row, all are to be marked. None means that
+        every row has a label.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, without
         pretraining.
@@ -352,7 +377,7 @@ class DBMClassifier(BaseFineTunedClassifier):
         The deep Boltzmann machine that fine-tuning began with, and that predictions
         take the posterior from: a copy of `dbm`, where that was fitted.
     loss_curve_ : list of float
-        Mean loss of each epoch, with the L2 penalty.
+        Mean loss of each epoch, with the L2 penalty and the adversarial one.
     validation_scores_ : list of float, or None
         Score on the rows held out after each epoch, with early stopping.
     n_iter_ : int
@@ -375,6 +400,9 @@ class DBMClassifier(BaseFineTunedClassifier):
     .. [2] Srivastava, N., Hinton, G. E., Krizhevsky, A., Sutskever, I. and
        Salakhutdinov, R. (2014). Dropout: a simple way to prevent neural networks from
        overfitting. Journal of Machine Learning Research 15, 1929-1958.
+    .. [3] Miyato, T., Maeda, S., Koyama, M. and Ishii, S. (2018). Virtual adversarial
+       training: a regularization method for supervised and semi-supervised learning.
+       IEEE Transactions on Pattern Analysis and Machine Intelligence 41, 1979-1993.
 
     Examples
     --------
@@ -418,6 +446,7 @@ class DBMClassifier(BaseFineTunedClassifier):
         max_iter=200,
         dropout=0.0,
         input_dropout=0.0,
+        adversarial_radius=0.0,
         shuffle=True,
         early_stopping=False,
         validation_fraction=0.1,
@@ -440,6 +469,7 @@ class DBMClassifier(BaseFineTunedClassifier):
         self.max_iter = max_iter
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.adversarial_radius = adversarial_radius
         self.shuffle = shuffle
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

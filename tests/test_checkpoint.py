@@ -192,6 +192,11 @@ FITS = {
         None,
     ),
     "network": (network_of(dbn=stack_of()), digits()[0], labels()),
+    "network, few labels": (
+        network_of(rbm=layers_of(), adversarial_radius=0.5, unlabeled=-1),
+        digits()[0],
+        np.where(np.arange(len(labels())) < 100, labels(), -1),
+    ),
     "network, sgd": (network_of(solver="sgd", dropout=0.2), digits()[0], labels()),
     "network, stopping": (
         network_of(rbm=layers_of(), early_stopping=True, max_iter=5),

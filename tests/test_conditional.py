@@ -4,8 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+from skebm import (
+    BernoulliRBM,
+    CategoricalRBM,
+    GaussianRBM,
+    MixedRBM,
+    MultinomialRBM,
+)
 from skebm.core import conditional
 from skebm.core.conditional import (
     annealed_given,
@@ -13,6 +20,7 @@ from skebm.core.conditional import (
     division,
     evened,
     normalised,
+    reverse_annealed_density,
 )
 from skebm.core.gaussian import Gaussian
 from skebm.core.machine import Machine, Params
@@ -20,6 +28,7 @@ from skebm.core.streams import Purpose, stream
 from skebm.core.units import Bernoulli, Held
 
 from .enumeration import Enumeration
+from .machines import random_machine
 
 
 def two_modes():
@@ -129,3 +138,92 @@ def test_means_of_wide_rows_have_less_error_by_evened_weights(monkeypatch):
     evened_out, raw = (squared_error(x, monkeypatch) for x in (0.5, 0.0))
     gain = raw - evened_out
     assert gain.mean() > 5 * gain.std() / np.sqrt(len(gain))
+
+
+def density_of_annealing(oracle, base, betas):
+    """Of the last state of a forward run, from the definition: steps of all states.
+
+    From independent units with the biases `base`, one Gibbs step at each temperature
+    between the first and the last.
+    """
+    (W,), (b, c) = oracle.weights, oracle.biases
+    visible = np.array(list(itertools.product([0.0, 1.0], repeat=len(b))))
+    hidden = np.array(list(itertools.product([0.0, 1.0], repeat=len(c))))
+    p = np.exp(visible @ base - np.sum(np.log1p(np.exp(base))))
+    for beta in betas[1:-1]:
+        joint = visible @ (beta * b + (1 - beta) * base)
+        joint = joint[:, None] + beta * (hidden @ c + visible @ W @ hidden.T)
+        up = np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
+        down = np.exp(joint - np.logaddexp.reduce(joint, axis=0, keepdims=True))
+        p = p @ up @ down.T
+    return visible, p
+
+
+def test_reverse_annealing_finds_the_density_of_forward_annealing():
+    """On average, with few temperatures; and that is not the machine's."""
+    machine, oracle = random_machine((4, 3), scale=1.5)
+    mean, n = np.array([0.3, 0.5, 0.6, 0.2]), 4000
+    base = np.log(mean / (1 - mean))
+    visible, expected = density_of_annealing(oracle, base, np.linspace(0, 1, 4))
+    draws = stream(0, Purpose.BOUND, mean)
+    rows = np.repeat(visible, n, axis=0)
+    log_p = reverse_annealed_density(machine, mean, rows, 1, 4, draws)
+    found = np.exp(log_p).reshape(-1, n)
+    error = found.std(axis=1) / np.sqrt(n)
+    assert np.max(np.abs(found.mean(axis=1) - expected) / error) < 5
+    machines = np.exp([oracle.log_marginal({0: v}) for v in visible])
+    assert np.max(np.abs(found.mean(axis=1) - machines) / error) > 5
+    # In nats too low on average; with many temperatures and runs right.
+    assert np.all(log_p.reshape(-1, n).mean(axis=1) < np.log(expected))
+    near = reverse_annealed_density(machine, mean, visible, 100, 300, draws)
+    assert_allclose(near, np.log(machines), atol=0.1)
+
+
+def tables(rng):
+    """Rows for each kind of machine; numbers are in units of their own."""
+    bits = (rng.uniform(size=(200, 4)) < 0.3).astype(float)
+    numbers = 100.0 * rng.normal(size=(200, 3)) + 1000.0
+    categories = rng.integers(0, 3, size=(200, 3))
+    return [
+        (BernoulliRBM(3), bits),
+        (BernoulliRBM(3, hidden_units="gaussian", learning_rate=0.01), bits),
+        (GaussianRBM(3), numbers),
+        (CategoricalRBM(3), categories),
+        (MixedRBM(3), np.concatenate([numbers, categories], axis=1)),
+    ]
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_cautious_scores_come_near_the_scores(index, rng):
+    """In the units of the user, too; the same on every call."""
+    rbm, X = tables(rng)[index]
+    rbm.set_params(n_iter=5, random_state=0).fit(X)
+    found = rbm.cautious_score_samples(X, n_betas=300)
+    assert found.shape == (200,)
+    lost = rbm.score_samples(X) - found
+    assert abs(lost.mean()) < 5 * lost.std() / np.sqrt(200) + 0.01
+    assert lost.std() < 1.0
+    assert_array_equal(found, rbm.cautious_score_samples(X, n_betas=300))
+    assert not np.array_equal(found, rbm.cautious_score_samples(X, random_state=1))
+
+
+def test_cautious_scores_of_more_runs_are_less_cautious(rng):
+    """The mean of probabilities is above that of their logarithms."""
+    X = np.repeat(rng.integers(0, 2, (200, 1)).astype(float), 6, axis=1)
+    rbm = BernoulliRBM(3, n_iter=300, random_state=0).fit(X)
+    one, many = (rbm.cautious_score_samples(X, n_runs=n, n_betas=4) for n in (1, 20))
+    gain = many - one
+    assert gain.mean() > 5 * gain.std() / np.sqrt(len(gain))
+
+
+@pytest.mark.parametrize("wrong", [{"n_runs": 0}, {"n_betas": 1}])
+def test_cautious_scores_ask_for_whole_numbers(wrong, rng):
+    rbm, X = tables(rng)[0]
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        rbm.fit(X).cautious_score_samples(X, **wrong)
+
+
+def test_documents_have_no_cautious_scores():
+    rbm = MultinomialRBM(2, n_iter=1).fit(np.eye(3))
+    with pytest.raises(AttributeError, match="perplexity"):
+        rbm.cautious_score_samples(np.eye(3))

@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
+from sklearn.model_selection import GridSearchCV
 
 from skebm import (
     DBM,
     DBN,
     BernoulliRBM,
+    ConditionalVAE,
     DBMClassifier,
     DBNClassifier,
     DBNRegressor,
+    RBMClassifier,
 )
 
 from .test_supervised import assert_same_model, data, unfitted
@@ -423,3 +427,39 @@ def test_callbacks_see_the_rows_with_labels(kind, container):
     model.fit(container(X), np.where(np.arange(120) % 3, -1, y))
     scores = [row["accuracy"] for row in monitor.get_logs().data]
     assert_allclose(scores[-1], model.score(X[::3], y[::3]))
+
+
+@pytest.mark.parametrize("mark", [-1, np.nan, "none"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        DBNClassifier(
+            (4,),
+            rbm=BernoulliRBM(n_iter=1),
+            max_iter=2,
+            learning_rate_schedule="linear",
+        ),
+        RBMClassifier(4, n_iter=2),
+        ConditionalVAE(2, hidden_layer_sizes=(4,), n_iter=2),
+    ],
+)
+def test_score_leaves_out_rows_without_a_label(model, mark, rng):
+    """So that a search by it can have such rows; with weights, and of lists too."""
+    X = (rng.uniform(size=(60, 5)) < 0.5).astype(float)
+    y = np.where(X[:, 0] > 0, 1, 2).astype(str if mark == "none" else float)
+    some = y.copy()
+    some[::3] = mark
+    weights = rng.uniform(size=60)
+    model = clone(model).set_params(unlabeled=mark, random_state=0).fit(X, some)
+    labelled = np.arange(60) % 3 > 0
+    expected = model.score(X[labelled], y[labelled], weights[labelled])
+    assert expected == model.score(X, some, weights)
+    expected = model.score(X[labelled], y[labelled])
+    assert expected == model.score(X.tolist(), some.tolist())
+    assert expected == np.mean(model.predict(X[labelled]) == y[labelled])
+    with pytest.raises(ValueError, match="No row of y has a label"):
+        model.score(X[::3], some[::3])
+    if mark != mark:
+        return  # scikit-learn does not divide rows of which labels are NaN
+    search = GridSearchCV(model, {"random_state": [0, 1]}, cv=2).fit(X, some)
+    assert search.best_score_ > 0.2

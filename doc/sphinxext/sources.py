@@ -54,6 +54,7 @@ ORDER = [
     "plot_depth.py",
     "plot_dbm.py",
     "plot_pretraining.py",
+    "plot_few_labels.py",
     "plot_autoencoder.py",
     "plot_vae.py",
     "plot_training_algorithms.py",

@@ -5,11 +5,13 @@ number of rows in a batch (their weights, on average): scikit-learn's convention
 """
 
 import math
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 
+from .adversarial import descent_of_change
 from .backend import like, namespace, to_numpy
 from .machine import Params, copy_params
 from .network import Dropout, Network, descent, penalty
@@ -30,15 +32,25 @@ class State(NamedTuple):
 
 
 class Supervised(NamedTuple):
-    """What is descended: the loss of a network's outputs."""
+    """What is descended: the loss of a network's outputs.
+
+    With a positive `radius`, also how much these change where rows are moved by it.
+    """
 
     network: Network
     dropout: Dropout = Dropout()
+    radius: float = 0.0
 
     def descent(self, params, rows, targets, row_weights, draws):
         """The weighted sum of the rows' losses, and minus its gradient."""
         return descent(
             self.network, params, rows, targets, row_weights, self.dropout, draws
+        )
+
+    def descent_of_change(self, params, rows, row_weights, draws):
+        """The weighted sum of the changes, and minus its gradient."""
+        return descent_of_change(
+            self.network, params, rows, row_weights, self.radius, draws
         )
 
 
@@ -82,32 +94,60 @@ def copy_of(state):
     return state
 
 
-def train_epoch(state, X, targets, sample_weight, learning_rate, settings):
+def batches_again(X, targets, sample_weight, settings, draws):
+    """Minibatches without an end: rows, targets and weights, in new order each time."""
+    while True:
+        order = draws.permutation(X.shape[0]) if settings.shuffle else None
+        batches = minibatches(X, sample_weight, order, settings.batch_size)
+        answers = minibatches(targets, sample_weight, order, settings.batch_size)
+        for (rows, weights), (y, _) in zip(batches, answers, strict=True):
+            yield rows, y, weights
+
+
+def train_epoch(
+    state, X, targets, sample_weight, learning_rate, settings, everything=None
+):
     """One pass over the rows; the state after it, and the mean loss on the way.
 
-    `targets` is (n_rows, n_outputs). `state` stays as it is.
+    `targets` is (n_rows, n_outputs). `everything` may be rows without targets, and
+    their weights, that are to have outputs that hardly change: then the pass is over
+    these, and the others come as often as it takes. `state` stays as it is.
     """
     params, moments = copy_params(state.params), copy_of(state.moments)
-    epoch, array, order = state.epoch, params.biases[0], None
-    if settings.shuffle:
-        draws = stream(settings.seed, Purpose.SHUFFLE, array, epoch)
-        order = draws.permutation(X.shape[0])
+    epoch, array, size = state.epoch, params.biases[0], settings.batch_size
+    shuffles = stream(settings.seed, Purpose.SHUFFLE, array, epoch)
     draws = stream(settings.seed, Purpose.NOISE, array, epoch)
-    n_batches = -(-X.shape[0] // settings.batch_size)
+    n_batches = -(-X.shape[0] // size)
     decay = mean_decay(settings.alpha, sample_weight, n_batches)
     optimiser = settings.optimiser._replace(weight_decay=decay)
-    batches = minibatches(X, sample_weight, order, settings.batch_size)
-    answers = minibatches(targets, sample_weight, order, settings.batch_size)
-    loss = 0.0
-    for (rows, weights), (y, _) in zip(batches, answers, strict=True):
+    labelled = batches_again(X, targets, sample_weight, settings, shuffles)
+    others, n_steps, loss = None, n_batches, 0.0
+    if everything is not None:
+        n_rows = everything[0].shape[0]
+        order = shuffles.permutation(n_rows) if settings.shuffle else None
+        others, n_steps = minibatches(*everything, order, size), -(-n_rows // size)
+    for rows, y, weights in islice(labelled, n_steps):
         part, step = settings.objective.descent(params, rows, y, weights, draws)
-        moments = optimiser.update(step, moments, params, learning_rate)
         loss = loss + part
-    loss = float(loss) / n_batches + float(penalty(params, decay))
+        if others is not None:
+            part, change = settings.objective.descent_of_change(
+                params, *next(others), draws
+            )
+            step, loss = added(step, change), loss + part
+        moments = optimiser.update(step, moments, params, learning_rate)
+    loss = float(loss) / n_steps + float(penalty(params, decay))
     check_finite(params)
     if not math.isfinite(loss):  # as where the squares of large weights are not
         raise Diverged("the loss is no longer finite")
     return State(params, moments, epoch + 1), loss
+
+
+def added(step, more):
+    """The sum of two gradients, in place of the first."""
+    for group, others in zip(step, more, strict=True):
+        for x, y in zip(group, others, strict=True):
+            x += y
+    return step
 
 
 def flatten(params):
@@ -138,12 +178,7 @@ def objective(network, params, X, targets, sample_weight, alpha):
         rows, y = (take_rows(x, block, weights.dtype) for x in (X, targets))
         part, step = descent(network, params, rows, y, weights[block])
         loss = loss + part
-        if steps is not None:
-            for group, more in zip(steps, step, strict=True):
-                for x, y in zip(group, more, strict=True):
-                    x += y
-        else:
-            steps = step
+        steps = step if steps is None else added(steps, step)
     for step, W in zip(steps.weights, params.weights, strict=True):
         step -= decay * W
     return float(loss), steps

@@ -279,22 +279,28 @@ def outputs(network, params, rows):
     return network.output.mean(output_field(params, below))
 
 
-def backward(params, layers, slope, hidden=ACTIVATIONS["logistic"], kept=1.0):
-    """Gradient of the params, and `slope` by the first hidden layer's total input.
+def slopes(params, layers, slope, hidden=ACTIVATIONS["logistic"], kept=1.0):
+    """Gradients by the total inputs of the layers, from the outputs downwards.
 
-    From `slope`, (n_rows, n_outputs), the gradient by the total input of the outputs,
-    and the `layers_below`, of whose hidden units dropout has `kept` a share.
+    From `slope`, (n_rows, n_outputs), that by the total input of the outputs, and the
+    `layers_below`, of whose hidden units dropout has `kept` a share.
     """
-    weights, biases = [], []
+    yield slope
     kinds, kept = (one_each(x, len(layers) - 1) for x in (hidden, kept))
-    for index in reversed(range(len(layers))):
-        x = layers[index]
+    for index in reversed(range(1, len(layers))):
+        x, n_below = layers[index], params.biases[index - 1].shape[0]
+        slope = times_transposed(slope, params.weights[index][:n_below, ...])
+        slope = kinds[index - 1].times_slope(x[:, :n_below], slope, kept[index - 1])
+        yield slope
+
+
+def backward(params, layers, slope, hidden=ACTIVATIONS["logistic"], kept=1.0):
+    """Gradient of the params, and `slope` by the first hidden layer's total input."""
+    weights, biases = [], []
+    downwards = slopes(params, layers, slope, hidden, kept)
+    for x, slope in zip(reversed(layers), downwards, strict=True):
         weights.append(x.T @ slope)
         biases.append(namespace(x).sum(slope, axis=0))
-        if index > 0:
-            n_below = params.biases[index - 1].shape[0]
-            slope = times_transposed(slope, params.weights[index][:n_below, ...])
-            slope = kinds[index - 1].times_slope(x[:, :n_below], slope, kept[index - 1])
     return Params(tuple(weights[::-1]), tuple(biases[::-1])), slope
 
 
