@@ -123,7 +123,8 @@ def error(model, p, y):
 class Graph:
     """The nearest rows of each row, as a kernel that is computed once for all labels.
 
-    scikit-learn's own is computed anew in each fit, which takes minutes here.
+    scikit-learn's own is computed anew in each fit, which takes minutes here. It counts
+    a row among its own neighbours.
     """
 
     def __init__(self, X, others):
@@ -197,9 +198,9 @@ def main():
             report_other(f"{words} on pixels", other, lambda X: X, few, test)
             report_other(f"{words} on features", other, model.transform, few, test)
         all_rows = [(X_train, y) for y in some]
-        if name == "dbn":
-            graph = LabelSpreading(kernel="knn", n_neighbors=7)
-            report_other(f"{label}, LabelSpreading", graph, lambda X: X, all_rows, test)
+        if graph is not None:
+            spreading, words = LabelSpreading(kernel=graph), f"{label}, LabelSpreading"
+            report_other(words, spreading, lambda X: X, all_rows, test)
         for way, params in FEW.items():
             report(f"{label}, {way}", start, all_rows, test, params)
     whole = [(X_train, y_train)]
