@@ -33,7 +33,7 @@ X = (X / 16).astype("float32")
 def surest(spreading, y_some, share=0.8):
     """Labels of LabelSpreading where it is sure, true ones where there are, or -1."""
     doubt = entropy(spreading.label_distributions_, axis=1)
-    sure = doubt <= np.quantile(doubt, share)
+    sure = doubt <= np.nanquantile(doubt, share)
     guessed = np.where(sure, spreading.transduction_, -1)
     return np.where(y_some == -1, guessed, y_some)
 

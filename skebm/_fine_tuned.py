@@ -115,15 +115,14 @@ class BaseFineTunedNetwork(BaseNetwork):
         hidden = self._origin.hidden(model, weights.dtype)
         return fine_tuning.with_output(hidden, network.output, values, weights)
 
-    def _encoded(self, model, data, dtype):
-        """The data as states, and beside them what the network gets for each row."""
-        X, *others = data
+    def _encoded(self, model, X, dtype):
+        """Rows as states, and beside them what the network gets for each."""
         X, beside = Encoded(X, model._visible_kind()), self._origin.beside(model, dtype)
         if beside is None:
-            return X, *others
+            return X
         values = computed(beside, X, dtype)
         beside.warn()
-        return Beside(X, values), *others
+        return Beside(X, values)
 
     def _fields(self, X, method):
         """Total inputs of the outputs, (n_samples, n_outputs)."""

@@ -34,6 +34,19 @@ class Targets(NamedTuple):
     offset: np.ndarray | None = None
 
 
+class Rows(NamedTuple):
+    """Which rows the epochs take, with what goes with them, weights last.
+
+    `data` are those to fit to and `held_out`, if there are any, those to score, both
+    with their targets. `everything` are all rows, where those without targets count as
+    well, or None.
+    """
+
+    data: tuple
+    held_out: tuple | None = None
+    everything: tuple | None = None
+
+
 class Run(NamedTuple):
     """All that goes from epoch to epoch; `first` is their number before this fit.
 
@@ -54,27 +67,13 @@ class Run(NamedTuple):
 class NetworkEpochs(Stage):
     """What both ways have in common.
 
-    `data` and `held_out`, if there are any, are rows, targets and weights to fit to and
-    to score. `model` is what the network began with. `everything` are all rows and
-    weights, where rows without targets count as well, or None.
+    `rows` are :class:`Rows`, and `model` is what the network began with.
     """
 
-    def __init__(
-        self,
-        estimator,
-        rates,
-        run,
-        data,
-        held_out,
-        settings,
-        targets,
-        model,
-        everything=None,
-    ):
+    def __init__(self, estimator, rates, run, rows, settings, targets, model):
         super().__init__(estimator, rates, run)
-        self.everything = everything
-        self.data, self.held_out, self.settings = data, held_out, settings
-        self.targets, self.model = targets, model
+        self.data, self.held_out, self.everything = rows
+        self.settings, self.targets, self.model = settings, targets, model
 
     @property
     def n_done(self):

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from ._base import SCHEDULES
 from ._fitting import Fit, Trainable
 from ._layers import side_by_side
-from ._network_epochs import Descent, Minimisation, Run
+from ._network_epochs import Descent, Minimisation, Rows, Run
 from ._origins import check_like
 from ._resuming import Call
 from ._stacking import HIDDEN_LAYER_SIZES, layer_sizes, refuse_checkpoints
@@ -36,6 +36,13 @@ def some_rows(X, others, numbers):
     index = placed_like(numbers, others[-1])
     taken = (namespace(x).take(x, index, axis=0) for x in others)
     return Subset(X, index), *taken
+
+
+def seen_as(rows, X, encoded):
+    """The rows of X, or some of them, as rows of what was made of X."""
+    if rows is X:
+        return encoded
+    return Subset(seen_as(rows.X, X, encoded), rows.index)
 
 
 def goes_in_batches(estimator):
@@ -90,9 +97,13 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
         """Its params before the first epoch."""
         raise NotImplementedError
 
-    def _encoded(self, model, data, dtype):
-        """The data as the network takes them."""
+    def _encoded(self, model, X, dtype):
+        """Rows as the network takes them."""
         raise NotImplementedError
+
+    def _as_data(self, X, *others):
+        """Encoded rows with what else the epochs take, targets and weights last."""
+        return X, *others
 
     def _check_solver(self):
         if goes_in_batches(self):
@@ -145,14 +156,12 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
             run = call.carried() or self._first_run(
                 model, data, settings, targets, call
             )
-            encode = partial(self._encoded, model, dtype=weights.dtype)
-            everything = (X, weights) if settings.objective.radius > 0.0 else None
-            parts = data, held_out, everything
-            data, held_out, everything = fit.unless_interrupted(
-                lambda: tuple(part and encode(part) for part in parts), lambda: parts
-            )
-            parts = settings, targets, model, everything
-            stage = self._stage(run, data, held_out, *parts, call)
+            rows = Rows(data, held_out)
+            if settings.objective.radius > 0.0:
+                rows = rows._replace(everything=(X, weights))
+            encode = partial(self._encoded_rows, model, rows, whole[0], weights.dtype)
+            rows = fit.unless_interrupted(encode, lambda: rows)
+            stage = self._stage(run, rows, settings, targets, model, call)
             used_up = fit.train(stage, "fine-tuning")
             self._warn_not_converged(stage, used_up, call)
             fit.end()
@@ -180,9 +189,24 @@ class BaseNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trainable):
             fine_tuning.State(params, settings.optimiser.init(params), 0), [], [], 0
         )
 
-    def _stage(self, run, data, held_out, settings, targets, model, everything, call):
+    def _encoded_rows(self, model, rows, whole, dtype):
+        """The :class:`Rows` as the network takes them, each row of X encoded once.
+
+        `whole` are those that have targets.
+        """
+        data, held_out, everything = rows
+        X = whole if everything is None else everything[0]
+        encoded = self._encoded(model, X, dtype)
+
+        def of(part):
+            return part and self._as_data(seen_as(part[0], X, encoded), *part[1:])
+
+        everything = everything and (encoded, *everything[1:])
+        return Rows(of(data), of(held_out), everything)
+
+    def _stage(self, run, rows, settings, targets, model, call):
         """The epochs, as the solver goes through them."""
-        parts = (run, data, held_out, settings, targets, model, everything)
+        parts = (run, rows, settings, targets, model)
         if not goes_in_batches(self):
             return Minimisation(self, [None], *parts)
         rates = [self.learning_rate_init]

@@ -2,7 +2,6 @@
 
 from numbers import Integral
 
-from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -171,17 +170,14 @@ class BaseRBM(BaseBoltzmannMachine):
         >>> bool(abs(lost.mean()) < 0.05)
         True
         """
-        check_scalar(n_runs, "n_runs", Integral, min_val=1)
-        check_scalar(n_betas, "n_betas", Integral, min_val=2)
-        X, machine = self._machine_for(X, "cautious_score_samples")
-        dtype = float_dtype(X)
-        seed = self._seed if random_state is None else random_state
-        draws, mean = self._draws(Purpose.BOUND, seed), self._data_mean(dtype)
-
-        def density(rows):
-            return reverse_annealed_density(machine, mean, rows, n_runs, n_betas, draws)
-
-        return by_blocks(density, X, dtype) + machine.units[0].log_jacobian
+        return self._by_annealing(
+            reverse_annealed_density,
+            X,
+            "cautious_score_samples",
+            n_runs,
+            n_betas,
+            random_state,
+        )
 
     def pseudo_log_likelihood(self, X):
         """Pseudo-log-likelihood of each row, in nats, exact over all features.

@@ -435,10 +435,11 @@ class DeepAutoencoder(BaseNetwork):
         stack = self._origin.stack(model, data[-1].dtype)
         return core.unrolled_params(stack, network.tied)
 
-    def _encoded(self, model, data, dtype):
-        """The rows as states, as what goes in and as what should come out."""
-        X, weights = data
-        X = Encoded(X, model._visible_kind())
+    def _encoded(self, model, X, dtype):
+        return Encoded(X, model._visible_kind())
+
+    def _as_data(self, X, weights):
+        """The rows as what goes in and as what should come out."""
         return X, X, weights
 
     def _hidden_layers(self, params, rows):

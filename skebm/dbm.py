@@ -26,7 +26,6 @@ from .core.machine import ODD, Params, energy
 from .core.pretraining import composed, doubled
 from .core.rows import blocks, by_blocks, float_dtype, take_rows
 from .core.sampling import FINE, Inference
-from .core.streams import Purpose
 from .core.units import Bernoulli
 
 
@@ -469,17 +468,14 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         >>> bool(0 < lost.mean() < 0.5)
         True
         """
-        check_scalar(n_runs, "n_runs", Integral, min_val=1)
-        check_scalar(n_betas, "n_betas", Integral, min_val=2)
-        X, machine = self._machine_for(X, "annealed_score_samples")
-        dtype = float_dtype(X)
-        seed = self._seed if random_state is None else random_state
-        draws, mean = self._draws(Purpose.BOUND, seed), self._data_mean(dtype)
-
-        def density(rows):
-            return annealed_density(machine, mean, rows, n_runs, n_betas, draws)
-
-        log_p = by_blocks(density, X, dtype) + machine.units[0].log_jacobian
+        log_p = self._by_annealing(
+            annealed_density,
+            X,
+            "annealed_score_samples",
+            n_runs,
+            n_betas,
+            random_state,
+        )
         return log_p - self._log_z(X)
 
     def _fitted_hidden_sizes(self):

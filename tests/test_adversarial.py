@@ -9,14 +9,21 @@ from sklearn.datasets import load_digits, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import MinMaxScaler
 
-from skebm import DBM, BernoulliRBM, DBMClassifier, DBNClassifier, GaussianRBM
+from skebm import (
+    DBM,
+    BernoulliRBM,
+    DBMClassifier,
+    DBNClassifier,
+    GaussianRBM,
+    _fine_tuned,
+)
 from skebm.core import adversarial, fine_tuning, optimise
 from skebm.core import network as net
 from skebm.core.machine import Params
 from skebm.core.streams import Purpose, stream
 
 from .machines import NAMESPACES, asarray_of
-from .test_network import COMBINATIONS, name_of, numerical, random_params
+from .test_network import COMBINATIONS, TIED, name_of, numerical, random_params
 
 N_ROWS, N_COLUMNS = 6, 4
 
@@ -48,8 +55,22 @@ def second_derivatives(network, params, rows, step=1e-3):
     return H
 
 
-def problem(rng):
-    return random_params((N_COLUMNS, 5, 3), rng), rng.uniform(size=(N_ROWS, N_COLUMNS))
+def problem(rng, network=COMBINATIONS[0]):
+    params = random_params((N_COLUMNS, 5, 3), rng)
+    if network.tied:
+        params = Params(params.weights[:1], (*params.biases[:1], np.zeros(N_COLUMNS)))
+    return params, rng.uniform(size=(N_ROWS, N_COLUMNS))
+
+
+class Given:
+    """A stream of random numbers that are always the same."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def normal(self, shape):
+        assert tuple(shape) == self.numbers.shape
+        return self.numbers
 
 
 @pytest.mark.parametrize("network", COMBINATIONS, ids=name_of)
@@ -69,15 +90,30 @@ def test_direction_is_a_step_of_the_power_method(network, rng, monkeypatch):
 
 
 @pytest.mark.parametrize("network", COMBINATIONS, ids=name_of)
-def test_change_is_the_distance_and_has_its_gradient(network, rng, monkeypatch):
+def test_direction_at_the_distance_that_is_used(network, rng):
+    """Near that of the second derivative, whatever the length of the random numbers."""
     params, rows = problem(rng)
+    targets, start = net.outputs(network, params, rows), rng.normal(size=rows.shape)
+    H = second_derivatives(network, params, rows)
+    expected = np.einsum("rij,rj->ri", H, start)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    for length in (1.0, 1000.0):
+        draws = Given(length * start)
+        found = adversarial.most_sensitive(network, params, rows, targets, draws)
+        assert_allclose(found, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("network", [*COMBINATIONS, TIED[0]], ids=name_of)
+def test_change_is_the_distance_and_has_its_gradient(network, rng, monkeypatch):
+    params, rows = problem(rng, network)
+    full = net.mirrored(params) if network.tied else params
     weights, moves = rng.uniform(size=N_ROWS), rng.normal(size=rows.shape)
     monkeypatch.setattr(adversarial, "most_sensitive", lambda *args: moves)
     args = (weights, 0.3, None)
     loss, step = adversarial.descent_of_change(network, params, rows, *args)
     moved = rows + 0.3 * moves
-    assert_allclose(loss, weights @ distances(network, params, rows, moved))
-    y = net.outputs(network, params, rows)
+    assert_allclose(loss, weights @ distances(network, full, rows, moved))
+    y = net.outputs(network, full, rows)
 
     def with_constant_targets():
         return net.descent(network, params, moved, y, weights)[0]
@@ -96,11 +132,7 @@ def test_the_same_in_other_namespaces(name, rng):
     start, weights = rng.normal(size=rows.shape), rng.uniform(size=N_ROWS)
 
     def found(asarray):
-        class Given:
-            def normal(self, shape):
-                return asarray(start)
-
-        args = (asarray(rows), asarray(weights), 0.3, Given())
+        args = (asarray(rows), asarray(weights), 0.3, Given(asarray(start)))
         arrays = Params(*(tuple(map(asarray, group)) for group in params))
         return adversarial.descent_of_change(COMBINATIONS[0], arrays, *args)
 
@@ -122,36 +154,81 @@ def test_rows_do_not_move_where_outputs_do_not_change(rng):
     assert all(np.isfinite(x).all() for group in step for x in group)
 
 
-def test_an_epoch_is_a_pass_over_all_rows(rng):
-    """Each of them comes once, and those with a target as often as it takes."""
+def test_no_unit_is_left_out_of_the_distance(rng):
+    params, rows = problem(rng)
+    draws, found = Given(rng.normal(size=rows.shape)), []
+    for dropout in (net.Dropout(), net.Dropout(0.5, 0.5)):
+        objective = fine_tuning.Supervised(COMBINATIONS[0], dropout, 0.3)
+        found.append(objective.descent_of_change(params, rows, np.ones(N_ROWS), draws))
+    assert found[0][0] == found[1][0]
 
-    class Recorded:
-        labelled, others = [], []
 
-        def descent(self, params, rows, y, weights, draws):
-            assert_allclose(y[:, 0], rows[:, 0])
-            assert_allclose(weights.sum(), 1.0)
-            self.labelled += rows[:, 0].tolist()
-            return 0.0, Params((0 * params.weights[0],), (np.zeros(1),))
+STEP, CHANGE = 0.25, 0.5
 
-        def descent_of_change(self, params, rows, weights, draws):
-            self.others += rows[:, 0].tolist()
-            step = Params((0 * params.weights[0],), (np.zeros(1),))
-            return weights.sum(), step
 
-    X = np.arange(60.0)[:, None]
-    settings = fine_tuning.Settings(Recorded(), optimise.Adam(), 6, 0.0, True, 0)
-    params = random_params((1, 1), rng)
-    state = fine_tuning.State(params, settings.optimiser.init(params), 0)
-    ones = np.ones(60)
-    _, loss = fine_tuning.train_epoch(
-        state, X[:12], X[:12], ones[:12], 0.1, settings, (X, ones)
+class Recorded:
+    """An objective with steps that are known, which remembers the rows."""
+
+    def __init__(self):
+        self.labelled, self.others, self.noise = [], [], []
+
+    def descent(self, params, rows, y, weights, draws):
+        assert_allclose(y[:, 0], rows[:, 0])
+        assert_allclose(weights.sum(), 1.0)
+        self.labelled += rows[:, 0].astype(int).tolist()
+        return 0.0, Params((np.full((1, 1), STEP),), (np.zeros(1),))
+
+    def descent_of_change(self, params, rows, weights, draws):
+        self.others += rows[:, 0].astype(int).tolist()
+        self.noise.append(draws.normal((1,)))
+        return weights.sum(), Params((np.full((1, 1), CHANGE),), (np.zeros(1),))
+
+
+def epochs(n_epochs, n_labelled, shuffle, alpha=0.0):
+    """So many of them over 60 rows, some of them labelled, in batches of 6."""
+    X, ones, objective = np.arange(60.0)[:, None], np.ones(60), Recorded()
+    settings = fine_tuning.Settings(
+        objective, optimise.MomentumSGD(), 6, alpha, shuffle, 0
     )
-    assert sorted(Recorded.others) == X[:, 0].tolist()
-    assert sorted(Recorded.labelled) == sorted(5 * X[:12, 0].tolist())
-    rounds = np.reshape(Recorded.labelled, (5, 12))
+    params = Params((np.ones((1, 1)),), (np.zeros(1),))
+    state, some = fine_tuning.State(params, None, 0), slice(0, n_labelled)
+    for _ in range(n_epochs):
+        state, loss = fine_tuning.train_epoch(
+            state, X[some], X[some], ones[some], 0.01, settings, (X, ones)
+        )
+    return objective, state.params.weights[0][0, 0], loss
+
+
+def test_an_epoch_is_a_pass_over_all_rows():
+    """Each of them comes once, and those with a target as often as it takes."""
+    objective, _, loss = epochs(1, 12, shuffle=True)
+    assert sorted(objective.others) == list(range(60))
+    assert objective.others != sorted(objective.others)
+    assert sorted(objective.labelled) == sorted(5 * list(range(12)))
+    rounds = np.reshape(objective.labelled, (5, 12))
     assert len(np.unique(rounds, axis=0)) == 5  # in another order each time
     assert loss == pytest.approx(1.0)
+
+
+def test_a_step_is_that_of_both_parts_and_of_the_penalty():
+    """The penalty is alpha over the labelled rows of a batch, whatever the others."""
+    _, weight, _ = epochs(1, 12, shuffle=True, alpha=0.3)
+    expected = 1.0
+    for _ in range(10):
+        expected += 0.01 * (STEP + CHANGE - 0.3 / 6 * expected)
+    assert weight == pytest.approx(expected)
+
+
+def test_rows_in_their_order_come_as_often_as_each_other():
+    """Where an epoch ends within a pass over the labelled ones, the next goes on."""
+    objective, _, _ = epochs(9, 18, shuffle=False)
+    assert objective.others == 9 * list(range(60))
+    assert objective.labelled == 30 * list(range(18))
+
+
+def test_each_epoch_has_random_numbers_of_its_own():
+    objective, _, _ = epochs(2, 12, shuffle=True)
+    assert len(np.unique(objective.noise)) == 20
 
 
 def moons(rng):
@@ -188,13 +265,19 @@ def test_rows_without_a_label_tell_where_the_classes_end():
 def test_all_of_the_input_of_the_first_layer_moves(monkeypatch):
     """The posterior beside the features too, which stands for them; no other one."""
     X, _, some = moons(np.random.default_rng(0))
-    real, seen = adversarial.most_sensitive, []
+    real, seen, given, moved = adversarial.most_sensitive, [], [], []
 
     def spy(*args):
+        given.append(args[2])
         seen.append(real(*args))
         return seen[-1]
 
+    def spy_below(params, rows, hidden):
+        moved.append(rows)
+        return net.layers_below(params, rows, hidden)
+
     monkeypatch.setattr(adversarial, "most_sensitive", spy)
+    monkeypatch.setattr(adversarial, "layers_below", spy_below)
     dbm = DBM(n_iter=1, rbm=BernoulliRBM(n_iter=1))
     model = DBMClassifier(
         (5, 4, 3), dbm=dbm, max_iter=1, adversarial_radius=0.1, unlabeled=-1
@@ -203,6 +286,9 @@ def test_all_of_the_input_of_the_first_layer_moves(monkeypatch):
     moves = np.concatenate(seen)
     assert moves.shape == (300, 2 + 4 + 3)
     assert_array_equal(moves[:, 6:], 0.0)
+    probed = np.concatenate(moved) != np.concatenate(given)
+    assert probed[:, :6].any(axis=1).all()
+    assert not probed[:, 6:].any()
     assert np.all(moves[100:, 2:6] != 0.0)
     # The outputs begin without weights, so that the first batch does not move.
     assert_allclose(np.linalg.norm(moves, axis=1)[100:], 1.0, rtol=1e-5)
@@ -351,3 +437,27 @@ def test_too_few_labels_to_hold_some_out_of_each_class(n_labels, rng):
     model = DBNClassifier((5,), early_stopping=True, unlabeled=-1)
     with pytest.raises(ValueError, match=r"early_stopping cannot hold out 0\.1 of"):
         model.fit(X, some)
+
+
+def test_the_posterior_of_a_row_is_computed_once(monkeypatch):
+    """Though it takes part with its label, without it, and among those held out."""
+    X, y, some = moons(np.random.default_rng(0))
+    real, n_rows = _fine_tuned.computed, []
+
+    def spy(function, rows, dtype):
+        n_rows.append(rows.shape[0])
+        return real(function, rows, dtype)
+
+    monkeypatch.setattr(_fine_tuned, "computed", spy)
+    dbm = DBM((5, 4), n_iter=1, rbm=BernoulliRBM(n_iter=1), random_state=0).fit(X)
+    for radius, labels, expected in ((0.1, some, 300), (0.1, y, 300), (0.0, some, 6)):
+        model = DBMClassifier(dbm=dbm, max_iter=1, unlabeled=-1, random_state=0)
+        model.set_params(
+            adversarial_radius=radius,
+            learning_rate_schedule="linear",
+            early_stopping=True,
+            validation_fraction=0.5,
+        )
+        model.fit(X, labels)
+        assert n_rows.pop() == expected
+        assert not n_rows

@@ -63,12 +63,17 @@ def counted_reads(monkeypatch):
         yield reads
 
 
-def n_reads(estimator, batch_size, monkeypatch):
-    """How often a fit of one epoch, in batches of so many of 80 rows, reads a value."""
+def n_reads(estimator, batch_size, monkeypatch, n_labelled=80):
+    """How often a fit of one epoch, in batches of so many of 80 rows, reads a value.
+
+    The label of the others is -1.
+    """
     rng = np.random.default_rng(0)
     X = rng.integers(0, 2, (80, 6)).astype("float32")
     device = xp.Device("device1")
-    y = xp.asarray(X.sum(axis=1).astype(int) % 3, device=device)
+    y = X.sum(axis=1).astype(int) % 3
+    y[n_labelled:] = -1
+    y = xp.asarray(y, device=device)
     X = xp.asarray(X, device=device)
     model = clone(estimator).set_params(batch_size=batch_size, random_state=0)
     with config_context(array_api_dispatch=True), counted_reads(monkeypatch) as reads:
@@ -110,6 +115,15 @@ STACK = {"hidden_layer_sizes": (4, 3), "rbm": DEEP.rbm}
 )
 def test_reads_do_not_grow_with_the_number_of_batches(estimator, monkeypatch):
     few, many = (n_reads(estimator, size, monkeypatch) for size in (20, 10))
+    assert many == few > 0
+
+
+@pytest.mark.filterwarnings("ignore:Fine-tuning did not converge")
+@pytest.mark.parametrize("n_labelled", [10, 50])
+def test_passes_over_the_labelled_rows_read_nothing(n_labelled, monkeypatch):
+    """There are more of them in an epoch where the batches of all rows are more."""
+    model = DBNClassifier(adversarial_radius=0.1, unlabeled=-1, **STACK, **TUNED)
+    few, many = (n_reads(model, n, monkeypatch, n_labelled) for n in (20, 10))
     assert many == few > 0
 
 

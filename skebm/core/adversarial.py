@@ -8,10 +8,19 @@ Kullback-Leibler divergence. So no labels are needed [Miyato, Maeda, Koyama & Is
 """
 
 from .backend import namespace, zeros
-from .network import by_input, descent, layers_below, output_field, slopes, top_layer
+from .network import (
+    by_input,
+    descent,
+    layers_below,
+    mirrored,
+    output_field,
+    slopes,
+    top_layer,
+)
 
 # How far from a row the gradient is taken that tells the direction: far enough for
-# single precision, near enough for outputs that change along straight lines.
+# single precision, near enough for outputs that change along straight lines. Where a
+# row's outputs are nearer to 0 or 1 than these are rounded, it does not move.
 PROBE = 1e-2
 
 # Added to the norm of a gradient, which is zero where the outputs do not change.
@@ -32,8 +41,8 @@ def most_sensitive(network, params, rows, targets, stream):
     """The direction for each row in which the outputs change most, (n_rows, n).
 
     One step of the power method for the second derivative of the distance, from a
-    random direction. `targets` are the outputs of the rows. Of the columns, those move
-    that are input of the first hidden layer.
+    random direction. `params` are all layers', and `targets` the outputs of the rows.
+    Of the columns, those move that are input of the first hidden layer.
     """
     n_rows, n_columns = rows.shape
     probes = stream.normal((n_rows, params.weights[0].shape[0]))
@@ -49,10 +58,12 @@ def descent_of_change(network, params, rows, row_weights, radius, stream):
     """The weighted sum of the rows' distances, and minus its gradient.
 
     Rows are moved by `radius`. Their own outputs and the directions count as constants.
+    No unit is left out.
     """
-    a = output_field(params, top_layer(params, rows, network.hidden))
+    full = mirrored(params) if network.tied else params
+    a = output_field(full, top_layer(full, rows, network.hidden))
     targets = network.output.mean(a)
     least, _ = network.loss(network.output, a, targets)
-    moves = most_sensitive(network, params, rows, targets, stream)
+    moves = most_sensitive(network, full, rows, targets, stream)
     loss, step = descent(network, params, rows + radius * moves, targets, row_weights)
     return loss - namespace(rows).sum(row_weights * least), step

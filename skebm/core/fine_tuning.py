@@ -5,7 +5,7 @@ number of rows in a batch (their weights, on average): scikit-learn's convention
 """
 
 import math
-from itertools import islice
+from itertools import islice, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from .adversarial import descent_of_change
 from .backend import like, namespace, to_numpy
 from .machine import Params, copy_params
 from .network import Dropout, Network, descent, penalty
-from .rows import blocks, minibatches, take_rows, total
+from .rows import batch_weights, batches_of, blocks, minibatches, take_rows, total
 from .streams import Purpose, stream
 from .training import Diverged, check_finite
 
@@ -57,7 +57,8 @@ class Supervised(NamedTuple):
 class Settings(NamedTuple):
     """What stays the same for the whole of training.
 
-    The `objective` has a `descent`, as :class:`Supervised` has.
+    The `objective` has a `descent`, as :class:`Supervised` has, and a
+    `descent_of_change` where rows without targets take part.
     """
 
     objective: object
@@ -94,14 +95,40 @@ def copy_of(state):
     return state
 
 
-def batches_again(X, targets, sample_weight, settings, draws):
-    """Minibatches without an end: rows, targets and weights, in new order each time."""
+def labelled_batches(X, targets, sample_weight, settings, draws, n_before):
+    """Rows, targets and weights of minibatches, in pass after pass without an end.
+
+    Each pass is in new order. If the rows are not shuffled, it goes on where the last
+    epoch has ended, after `n_before` batches.
+    """
+    size, order = settings.batch_size, None
+    weights, n_batches = batch_weights(sample_weight, size), -(-X.shape[0] // size)
+    skipped = 0 if settings.shuffle else n_before % n_batches
     while True:
-        order = draws.permutation(X.shape[0]) if settings.shuffle else None
-        batches = minibatches(X, sample_weight, order, settings.batch_size)
-        answers = minibatches(targets, sample_weight, order, settings.batch_size)
-        for (rows, weights), (y, _) in zip(batches, answers, strict=True):
-            yield rows, y, weights
+        if settings.shuffle:
+            order = draws.permutation(X.shape[0])
+        batches = batches_of((X, targets), weights, order, size)
+        yield from islice(batches, skipped, None)
+        skipped = 0
+
+
+def steps(X, targets, sample_weight, everything, settings, array, epoch):
+    """What each step of an epoch descends: a labelled batch, and one of `everything`.
+
+    With `everything`, the epoch is a pass over that; else None stands for its batches,
+    and the epoch is a pass over the labelled rows.
+    """
+    size = settings.batch_size
+    draws = stream(settings.seed, Purpose.SHUFFLE, array, epoch)
+    n_steps, others = -(-X.shape[0] // size), repeat(None)
+    if everything is not None:
+        n_rows = everything[0].shape[0]
+        order = draws.permutation(n_rows) if settings.shuffle else None
+        n_steps, others = -(-n_rows // size), minibatches(*everything, order, size)
+    labelled = labelled_batches(
+        X, targets, sample_weight, settings, draws, epoch * n_steps
+    )
+    return n_steps, zip(islice(labelled, n_steps), others, strict=False)
 
 
 def train_epoch(
@@ -114,25 +141,20 @@ def train_epoch(
     these, and the others come as often as it takes. `state` stays as it is.
     """
     params, moments = copy_params(state.params), copy_of(state.moments)
-    epoch, array, size = state.epoch, params.biases[0], settings.batch_size
-    shuffles = stream(settings.seed, Purpose.SHUFFLE, array, epoch)
+    epoch, array, loss = state.epoch, params.biases[0], 0.0
     draws = stream(settings.seed, Purpose.NOISE, array, epoch)
-    n_batches = -(-X.shape[0] // size)
+    objective = settings.objective
+    n_batches = -(-X.shape[0] // settings.batch_size)
     decay = mean_decay(settings.alpha, sample_weight, n_batches)
     optimiser = settings.optimiser._replace(weight_decay=decay)
-    labelled = batches_again(X, targets, sample_weight, settings, shuffles)
-    others, n_steps, loss = None, n_batches, 0.0
-    if everything is not None:
-        n_rows = everything[0].shape[0]
-        order = shuffles.permutation(n_rows) if settings.shuffle else None
-        others, n_steps = minibatches(*everything, order, size), -(-n_rows // size)
-    for rows, y, weights in islice(labelled, n_steps):
-        part, step = settings.objective.descent(params, rows, y, weights, draws)
+    n_steps, batches = steps(
+        X, targets, sample_weight, everything, settings, array, epoch
+    )
+    for (rows, y, weights), others in batches:
+        part, step = objective.descent(params, rows, y, weights, draws)
         loss = loss + part
         if others is not None:
-            part, change = settings.objective.descent_of_change(
-                params, *next(others), draws
-            )
+            part, change = objective.descent_of_change(params, *others, draws)
             step, loss = added(step, change), loss + part
         moments = optimiser.update(step, moments, params, learning_rate)
     loss = float(loss) / n_steps + float(penalty(params, decay))

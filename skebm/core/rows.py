@@ -264,14 +264,25 @@ def minibatches(X, sample_weight, order, batch_size):
     The weights average 1 / (rows in a batch) over the epoch. So every row counts the
     same wherever the batches end, and a row of weight 2 counts as the row twice.
     """
-    n_rows = X.shape[0]
-    n_batches = -(-n_rows // batch_size)
-    weights = sample_weight * (n_batches / total(sample_weight))
+    weights = batch_weights(sample_weight, batch_size)
+    return batches_of((X,), weights, order, batch_size)
+
+
+def batch_weights(sample_weight, batch_size):
+    """Weights that average 1 / (rows in a batch)."""
+    n_batches = -(-sample_weight.shape[0] // batch_size)
+    return sample_weight * (n_batches / total(sample_weight))
+
+
+def batches_of(matrices, weights, order, batch_size):
+    """The rows of each batch, of several matrices, and their weights as they are."""
+    n_rows = weights.shape[0]
     if order is not None:
         weights = namespace(weights).take(weights, order)
     plain = batch_rows(n_rows, batch_size)
     for part, rows in zip(plain, batch_rows(n_rows, batch_size, order), strict=True):
-        yield take_rows(X, rows, weights.dtype), weights[part]
+        taken = (take_rows(X, rows, weights.dtype) for X in matrices)
+        yield *taken, weights[part]
 
 
 def divided(numbers, fraction, draws, strata=None):
