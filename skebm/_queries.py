@@ -462,10 +462,9 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
     def score_samples(self, X):
         """Log-likelihood of each row, in nats.
 
-        With more than one hidden layer it is the variational lower bound of it, by mean
-        field: but for log Z, which is exact or estimated by :meth:`log_partition`. Of
-        the estimates that were made for the present parameters, it is the one with the
-        narrowest bracket; where there is none, the default one.
+        It is exact but for log Z, which is exact or estimated by :meth:`log_partition`.
+        Of the estimates that were made for the present parameters, it is the one with
+        the narrowest bracket; where there is none, the default one.
 
         Parameters
         ----------
@@ -475,19 +474,21 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
-            ``-F(X) - log Z``, with the free energy F or its upper bound. The same on
-            every call, until :meth:`log_partition` finds a narrower bracket, and for
-            any order or subset of the rows.
+            ``-F(X) - log Z``, with the free energy F. The same on every call, until
+            :meth:`log_partition` finds a narrower bracket, and for any order or subset
+            of the rows.
 
         Warns
         -----
         ConvergenceWarning
             If log Z has to be estimated, and is uncertain by more than 1 nat.
         """
+        return self._scores(X, lambda machine, v: visible_free_energy(machine, v, FINE))
+
+    def _scores(self, X, free_energy):
+        """-F - log Z of each row, by a function of machine and visible units for F."""
         X, machine = self._machine_for(X, "score_samples")
-        value = by_blocks(
-            lambda v: visible_free_energy(machine, v, FINE), X, float_dtype(X)
-        )
+        value = by_blocks(lambda v: free_energy(machine, v), X, float_dtype(X))
         return -value - self._log_z(X) + machine.units[0].log_jacobian
 
     def _by_annealing(self, density, X, method, n_runs, n_betas, random_state):
