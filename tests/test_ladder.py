@@ -46,12 +46,8 @@ def based(sizes, scale=1.0, asarray=np.asarray):
 def coins(machine, n_rows, seed=0):
     """Odd layers of fair coins."""
     array = machine.params.biases[0]
-    layers = partition.base_samples(
-        machine.units,
-        tuple(0.0 * b for b in machine.params.biases),
-        n_rows,
-        draws(seed, array),
-    )
+    base = tuple(0.0 * b for b in machine.params.biases)
+    layers = tempering.Straight(machine, base).samples(n_rows, draws(seed, array))
     return [x if index % 2 else None for index, x in enumerate(layers)]
 
 
@@ -164,14 +160,13 @@ def test_annealing_is_left_where_its_runs_are_worth_little(monkeypatch):
 
 def test_annealing_takes_a_step_at_each_temperature(monkeypatch):
     machine, base, _ = based((4, 3))
-    taken, step = [], ladder.tempered_step
+    taken, step = [], tempering.tempered_step
 
     def counted(machine, base, beta, *rest):
         taken.append(beta)
         return step(machine, base, beta, *rest)
 
-    for module in (ladder, partition):
-        monkeypatch.setattr(module, "tempered_step", counted)
+    monkeypatch.setattr(tempering, "tempered_step", counted)
     ladder.approach(machine, base, 5, 31, draws(0))
     assert_allclose(taken, np.linspace(0, 1, 31)[1:])
 

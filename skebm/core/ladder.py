@@ -27,8 +27,6 @@ from .partition import (
     Path,
     acceptance_ratio,
     anneal,
-    base_log_partition,
-    base_samples,
     bracket,
     cycle_rows,
     effective_size,
@@ -37,11 +35,11 @@ from .partition import (
 from .rows import TINY
 from .sampling import alternate
 from .tempering import (
+    Straight,
     exchanged,
     log_density_ratio,
     odd_inputs,
     tempered_sample,
-    tempered_step,
 )
 
 # Sections in which annealing goes. The last one always is the ladder's.
@@ -81,14 +79,14 @@ def approach(machine, base, n_runs, n_betas, stream):
     betas = np.linspace(0.0, 1.0, n_betas)
     ends = np.linspace(0, n_betas - 1, min(N_SECTIONS, n_betas - 1) + 1)
     ends = ends.round().astype(int)
-    layers = base_samples(machine.units, base, n_runs, stream)
+    path = Straight(machine, base)
+    layers = path.samples(n_runs, stream)
     weights, spread = [np.zeros(n_runs)], []
     left, at_left = 0, layers
     for section, (first, last) in enumerate(pairwise(ends)):
         here, passed = betas[first : last + 1].tolist(), []
-        _, layers = anneal(machine, base, here, layers, stream, None, passed)
-        incoming = odd_inputs(machine, layers)
-        layers = tempered_step(machine, base, here[-1], layers, incoming, stream)
+        _, layers = anneal(path, here, layers, stream, None, passed)
+        layers = path.step(here[-1], layers, path.seen(layers), stream)
         weights += [weights[first] + w for w in passed]
         steps = np.diff(np.stack(weights[first:]), axis=0)
         spread.append(steps.std(axis=1).mean() / (betas[1] - betas[0]))
@@ -219,8 +217,9 @@ def tempered(machine, base, chains, n_runs, n_betas, stream):
     climb = climbed(machine, base, betas, layers, n_betas, n_runs, stream)
     lowest = [x if x is None else cycle_rows(x, n_runs) for x in climb.lowest]
     back, passed = way.betas[::-1].tolist(), []
-    down, _ = anneal(machine, base, back, lowest, stream, None, passed)
-    known = base_log_partition(machine, base)
+    start = Straight(machine, base)
+    down, _ = anneal(start, back, lowest, stream, None, passed)
+    known = start.log_partition()
     downs = np.reshape(passed, (-1, n_runs))
     path = path_of(known, way.betas.tolist(), way.log_weights[1:], downs)
     below = bracket(known, way.log_weights[-1], down)._replace(path=path)

@@ -14,8 +14,8 @@ from scipy.special import expit
 
 from .backend import namespace, to_numpy
 from .machine import EVEN, ODD, free_energy, n_units
-from .sampling import alternate, clamp, independent_layers
-from .tempering import odd_inputs, tempered_log_density, tempered_step
+from .sampling import alternate, clamp
+from .tempering import Straight
 from .units import require
 
 # The smaller side of a machine is enumerated up to so many states: of 20 binary units.
@@ -147,8 +147,10 @@ def exact(machine):
     return LogPartition(value, value, value, 0.0, "exact", math.inf)
 
 
-def anneal(machine, base, betas, layers, stream, clamped=None, passed=None):
+def anneal(path, betas, layers, stream, clamped=None, passed=None):
     """log importance weights, (n_rows,), of annealing even layers along `betas`.
+
+    The `path` is such as :class:`skebm.core.tempering.Straight`.
 
     Starting from exact samples at the first beta, exp(log weight) has the expectation
     Z(last beta) / Z(first beta) [Neal 2001; Salakhutdinov & Murray 2008]. The betas may
@@ -161,26 +163,15 @@ def anneal(machine, base, betas, layers, stream, clamped=None, passed=None):
     """
     total = np.zeros(layers[0].shape[0])
     for step, (here, there) in enumerate(pairwise(betas), start=2):
-        incoming = odd_inputs(machine, layers)
-        after, before = (
-            tempered_log_density(machine, base, beta, layers, incoming)
-            for beta in (there, here)
-        )
+        seen = path.seen(layers)
+        after, before = (path.log_density(b, layers, seen) for b in (there, here))
         total = total + to_numpy(after - before).astype(np.float64)
         if passed is not None:
             passed.append(total)
         if step < len(betas):
-            layers = tempered_step(machine, base, there, layers, incoming, stream)
+            layers = path.step(there, layers, seen, stream)
             layers = clamp(layers, clamped)
     return total, layers
-
-
-def base_log_partition(machine, base):
-    """log Z of the machine without weights and with the biases `base`."""
-    return sum(
-        float(kind.log_partition(b))
-        for kind, b in zip(machine.units, base, strict=True)
-    )
 
 
 def log_mean_and_error(log_weights):
@@ -225,12 +216,6 @@ def acceptance_ratio(forward, reverse):
     return float(ratio), math.sqrt(variance)
 
 
-def base_samples(units, base, n_rows, stream):
-    """Exact samples of the base machine, as layers."""
-    means = [kind.mean(b) for kind, b in zip(units, base, strict=True)]
-    return independent_layers(units, means, n_rows, stream)
-
-
 def settled(machine, chains, n_runs, n_steps, stream):
     """Even layers of `n_runs` chains, `n_steps` Gibbs steps on from odd layers."""
     repeated = [None if x is None else cycle_rows(x, n_runs) for x in chains]
@@ -244,14 +229,14 @@ def annealed(machine, base, samples, n_betas, stream):
     downwards; reverse AIS starts from samples of the machine itself, even layers, and
     errs upwards. There are as many forward runs as samples.
     """
-    betas = np.linspace(0.0, 1.0, n_betas).tolist()
-    start = base_samples(machine.units, base, samples[0].shape[0], stream)
+    path, betas = Straight(machine, base), np.linspace(0.0, 1.0, n_betas).tolist()
+    start = path.samples(samples[0].shape[0], stream)
     ups, downs = [], []
-    up, _ = anneal(machine, base, betas, start, stream, None, ups)
-    down, _ = anneal(machine, base, betas[::-1], samples, stream, None, downs)
-    known = base_log_partition(machine, base)
-    path = path_of(known, betas, np.stack(ups), np.stack(downs))
-    return bracket(known, up, down)._replace(path=path)
+    up, _ = anneal(path, betas, start, stream, None, ups)
+    down, _ = anneal(path, betas[::-1], samples, stream, None, downs)
+    known = path.log_partition()
+    seen = path_of(known, betas, np.stack(ups), np.stack(downs))
+    return bracket(known, up, down)._replace(path=seen)
 
 
 def annealed_from(machine, base, chains, n_runs, n_betas, stream):

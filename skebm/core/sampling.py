@@ -19,15 +19,6 @@ from .machine import (
 from .streams import SharedDraws
 
 
-def independent_layers(units, means, n_rows, stream):
-    """Rows drawn from layers of independent units with these means, each (n_units,)."""
-    layers = []
-    for kind, mean in zip(units, means, strict=True):
-        shape = (n_rows, mean.shape[0])
-        layers.append(kind.sample(namespace(mean).broadcast_to(mean, shape), stream))
-    return layers
-
-
 def alternate(machine, layers, n_steps, stream):
     """Block Gibbs from valid odd layers to valid even ones, `n_steps` times even."""
     layers = resample(machine, layers, EVEN, stream)
