@@ -20,7 +20,7 @@ from ._validation import (
     mean_score,
 )
 from ._warnings import warn
-from .core import ladder, partition, tempering
+from .core import mixture, partition
 from .core.backend import namespace, to_numpy
 from .core.conditional import conditional_mean, sample_visible
 from .core.machine import visible_mean
@@ -106,7 +106,7 @@ class LogPartitionMixin(MachineMixin):
 
     @validate_params(
         {
-            "method": [StrOptions({"auto", "exact", "ais", "tempering"})],
+            "method": [StrOptions({"auto", "exact", "ais"})],
             "n_betas": [
                 StrOptions({"auto"}),
                 Interval(Integral, 2, None, closed="left"),
@@ -118,22 +118,20 @@ class LogPartitionMixin(MachineMixin):
     def log_partition(self, method="auto", *, n_betas="auto", n_runs=100):
         """Logarithm of the partition function Z, in nats.
 
-        Exactly, or by annealed importance sampling [1]_ from a machine without weights
-        that has the data's means, in both directions [2]_: forward it errs downwards in
-        expectation; reverse, from samples of the machine itself, upwards. The value
-        joins both by Bennett's acceptance ratio [3]_. The samples are the chains of the
-        fit, after `n_betas` further Gibbs steps. If these do not reach all the modes of
-        the machine, the estimates are too low, and more `n_betas` may show it. Where
-        forward clearly is above reverse annealing, the value is that of the former
-        alone.
+        Exactly, or by annealed importance sampling [1]_ in both directions [2]_:
+        forward, which errs downwards in expectation, and in reverse from samples of the
+        machine itself, which errs upwards. The value joins both by Bennett's acceptance
+        ratio [3]_.
 
-        For machines whose modes Gibbs steps hardly connect there are tempered chains:
-        forward annealing goes as far as its runs stay worth half of their number. From
-        there to the machine itself goes a ladder of chains, one at each inverse
-        temperature, which change places with their neighbours [4]_, and whose Bennett
-        ratios add up to log Z. Half of the ladders begin with the runs of annealing,
-        and half with the chains of the fit, from whose lowest rung is annealed back.
-        As long as they have not come to the same, the two directions differ.
+        Annealing starts from a mixture of independent units [4]_. It is fitted to where
+        the chains of the fit go, so each mode of the machine that they visit has its
+        runs from the start.
+        A first annealing, of half as many temperatures, tells how much of the
+        probability is where each component is, and the weights of the mixture follow.
+        The samples that reverse annealing starts from are the forward runs, drawn by
+        their weights, after some Gibbs steps. Where forward clearly is above reverse
+        annealing, the value is that of the former alone. A mode in which neither the
+        chains nor any run has been is in none of the estimates: then all are too low.
 
         The random numbers come from the fit, so that repeated calls agree. Results are
         kept, and used again for as long as the parameters are the same, in the scores
@@ -141,19 +139,17 @@ class LogPartitionMixin(MachineMixin):
 
         Parameters
         ----------
-        method : {"auto", "exact", "ais", "tempering"}, default="auto"
+        method : {"auto", "exact", "ais"}, default="auto"
             "exact" enumerates the smaller side of the machine, which is its odd layers
-            or its even ones, "ais" anneals, and "tempering" takes tempered chains.
-            "auto" is "exact" where that side has at most 20 units, and "ais" else.
+            or its even ones, and "ais" anneals. "auto" is "exact" where that side has
+            at most 20 units, and "ais" else.
         n_betas : int or "auto", default="auto"
-            Number of inverse temperatures, and of steps of tempered chains. Time is
-            proportional to it; the fluctuation of the weights falls with its square
-            root. "auto" begins with 50, and takes four times as many, up to 800, while
-            `upper` is more than 1 nat above `lower` and all of it takes no longer than
-            the fit did, in Gibbs steps.
+            Number of inverse temperatures. Time is proportional to it. "auto" begins
+            with 50, and takes four times as many, up to 800, while `upper` is more than
+            1 nat above `lower` and all of it takes no longer than the fit did, in Gibbs
+            steps.
         n_runs : int, default=100
-            Number of annealing runs in each direction. There are about twice as many
-            tempered chains.
+            Number of annealing runs in each direction.
 
         Returns
         -------
@@ -185,9 +181,8 @@ class LogPartitionMixin(MachineMixin):
            Proceedings of AISTATS 18, 102-110.
         .. [3] Bennett, C. H. (1976). Efficient estimation of free energy differences
            from Monte Carlo data. Journal of Computational Physics 22, 245-268.
-        .. [4] Geyer, C. J. (1991). Markov chain Monte Carlo maximum likelihood.
-           Computing Science and Statistics: Proceedings of the 23rd Symposium on the
-           Interface, 156-163.
+        .. [4] Owen, A. and Zhou, Y. (2000). Safe and effective importance sampling.
+           Journal of the American Statistical Association 95, 135-143.
         """
         check_is_fitted(self)
         machine = self._machine()
@@ -201,7 +196,7 @@ class LogPartitionMixin(MachineMixin):
             )
         if method == "exact" or (method == "auto" and few):
             return self._kept("exact", partial(partition.exact, machine))[0]
-        annealed = partial(self._estimated, machine, method, n_runs)
+        annealed = partial(self._estimated, machine, n_runs)
         result, new, taken = self._grown(annealed, n_betas, n_runs, is_wide)
         if new and is_wide(result):
             warn(
@@ -220,7 +215,7 @@ class LogPartitionMixin(MachineMixin):
         The latter while the fit took longer. Also whether that was not known before,
         and the number of temperatures.
         """
-        steps = partition.ANNEALING_STEPS * steps_of_work(1, n_runs)
+        steps = mixture.ANNEALING_STEPS * steps_of_work(1, n_runs)
         taken = FIRST_BETAS if n_betas == "auto" else n_betas
         result, new = annealed(taken)
         work = steps * taken
@@ -232,23 +227,15 @@ class LogPartitionMixin(MachineMixin):
             result, new = annealed(taken)
         return result, new, taken
 
-    def _estimated(self, machine, method, n_runs, n_betas):
-        """log Z by annealing or tempered chains; whether it was not known before."""
-        name, estimate = (
-            f"{n_betas} temperatures, {n_runs} runs",
-            partition.annealed_from,
-        )
-        if method == "tempering":
-            name, estimate = f"{name}, tempered chains", ladder.tempered
+    def _estimated(self, machine, n_runs, n_betas):
+        """log Z by annealing, and whether it was not known before."""
 
         def compute():
-            mean = self._data_mean()
-            base = tempering.base_biases(machine.units, machine.params, mean)
-            draws = stream(self._seed, Purpose.PARTITION, mean)
             chains = self._read_chains()
-            return estimate(machine, base, chains, n_runs, n_betas, draws)
+            draws = stream(self._seed, Purpose.PARTITION, machine.params.biases[0])
+            return mixture.annealed(machine, chains, n_runs, n_betas, draws)
 
-        return self._kept(name, compute)
+        return self._kept(f"{n_betas} temperatures, {n_runs} runs", compute)
 
     def _kept(self, name, compute):
         """log Z as it is known by that name, or else computed; whether it is new."""

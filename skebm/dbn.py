@@ -504,7 +504,7 @@ class DBN(
 
         Parameters
         ----------
-        method : {"auto", "exact", "ais", "tempering"}, default="auto"
+        method : {"auto", "exact", "ais"}, default="auto"
             As in :meth:`BernoulliRBM.log_partition`.
         **options : dict
             Its further parameters, `n_betas` and `n_runs`.

@@ -45,7 +45,7 @@ FLOORS = {
     "core.monitor": 5,
     "core.partition": 5,
     "core.lengths": 6,
-    "core.ladder": 6,
+    "core.mixture": 6,
     "core.training": 6,
     "core.early_stopping": 7,
     "core.fine_tuning": 7,

@@ -60,16 +60,14 @@ class LogPartition(NamedTuple):
     std_error : float
         Standard error of the value, by chance alone; 0 where it is exact. What all runs
         have missed is in none of the errors.
-    method : {"exact", "ais", "tempering"}
-        Enumeration, annealed importance sampling, or tempered chains above it.
+    method : {"exact", "ais"}
+        Enumeration, or annealed importance sampling.
     effective_samples : float
         What the weighted runs of the worse direction are worth; infinite where the
         value is exact.
     forward, reverse : float or None
         Estimates of the two directions. Forward annealing errs downwards in
-        expectation, and reverse annealing, from samples of the machine, upwards. With
-        tempered chains, the ladders that began at that end take the place of annealing
-        where it is hard.
+        expectation, and reverse annealing, from samples of the machine, upwards.
     forward_error, reverse_error : float or None
         Their standard errors.
     path : Path or None
@@ -237,12 +235,6 @@ def annealed(machine, base, samples, n_betas, stream):
     known = path.log_partition()
     seen = path_of(known, betas, np.stack(ups), np.stack(downs))
     return bracket(known, up, down)._replace(path=seen)
-
-
-def annealed_from(machine, base, chains, n_runs, n_betas, stream):
-    """:func:`annealed` from `n_runs` samples that odd layers of chains lead to."""
-    samples = settled(machine, chains, n_runs, n_betas, stream)
-    return annealed(machine, base, samples, n_betas, stream)
 
 
 def path_of(known, betas, ups, downs):

@@ -1,0 +1,262 @@
+"""Annealing from a mixture that is fitted to samples of the machine.
+
+Chains of a machine with well separated modes, and annealing from independent units,
+both come to a mode as often as Gibbs steps bring them there, which may be far from its
+probability. A mixture knows the modes from the start: its components have independent
+units in all even layers. With a_k their biases and w_k the weights, the density of the
+even layers x at inverse temperature beta is
+
+    sum_k w_k exp((1 - beta) (a_k . x - A(a_k))) sum_(odd layers) exp(-E_beta) ,
+
+E_beta being beta times the energy of the machine, its base measures whole. At 0 it is
+the mixture, beside odd layers of fair coins, and at 1 the machine. The component is a
+categorical unit of weight 1 - beta, so that a Gibbs step draws it as it draws the odd
+layers.
+
+A first annealing tells how much of the probability is where each component is. The
+weights follow it, so that the second one, whose weights count, has its runs where the
+machine has its probability.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import betaincinv
+
+from .backend import like, log_sum_exp, namespace, placed_like, softmax, to_numpy, zeros
+from .categorical import Categorical
+from .machine import EVEN, ODD, resample, sample_from_means, to_means
+from .partition import anneal, bracket, cycle_rows, path_of
+from .sampling import gibbs
+from .tempering import odd_inputs, tempered_log_density, tempered_sample
+
+# Components at most, and samples for each of them at least; rounds of the fit.
+MOST_COMPONENTS, LEAST_SAMPLES, N_ROUNDS = 50, 40, 15
+
+# How far the means of a component stay away from the ends, and how many samples with
+# the mean of all it is given besides its own.
+MARGIN, PRIOR_SAMPLES = 0.01, 2.0
+
+# How far components move towards the average at first, and what all counts are raised
+# by at last.
+TOWARDS_AVERAGE, LEAST_COUNT = 0.2, 0.5
+
+# Gibbs steps between the samples that the mixture is fitted to.
+STEPS_BETWEEN = 10
+
+# The share of the weights that stays as it is after the first annealing, and that of
+# the component that has the mean of all samples.
+STAYING, BROAD = 0.3, 0.1
+
+# Gibbs steps that each temperature takes: in the three annealings as long as two.
+ANNEALING_STEPS = 6
+
+# Shape of the beta distribution whose quantiles are the inverse temperatures: the
+# densities change the most near the mixture, and near the machine.
+SPACING = (0.5, 0.3)
+
+
+class Mixture(NamedTuple):
+    """Components of independent units: biases of each even layer, (n_units, k) each.
+
+    `offsets` (k,) are minus the log partition functions of the components.
+    """
+
+    biases: tuple
+    offsets: object
+    log_weights: object
+
+    def scores(self, even):
+        """log of the density of even layers by component, (n_rows, k), but log_base."""
+        pairs = zip(even, self.biases, strict=True)
+        return self.offsets + sum(x @ b for x, b in pairs)
+
+    def shares(self, even):
+        """Probability of each component given the even layers, (n_rows, k)."""
+        return softmax(self.scores(even) + self.log_weights)
+
+
+class FromMixture(NamedTuple):
+    """The path of annealing from a mixture to a machine.
+
+    It answers as :class:`skebm.core.tempering.Straight` does. `coins` are biases of
+    zero for all layers.
+    """
+
+    machine: object
+    mixture: Mixture
+    coins: tuple
+
+    def seen(self, layers):
+        """What comes over the weights to the odd layers, and the components' scores."""
+        return odd_inputs(self.machine, layers), self.mixture.scores(layers[::2])
+
+    def log_density(self, beta, layers, seen):
+        """log of the unnormalised density of the even layers, (n_rows,)."""
+        incoming, scores = seen
+        of_mixture = log_sum_exp((1.0 - beta) * scores + self.mixture.log_weights)
+        return of_mixture + tempered_log_density(
+            self.machine, self.coins, beta, layers, incoming
+        )
+
+    def step(self, beta, layers, seen, stream):
+        """Even layers one reversible Gibbs step on."""
+        incoming, scores = seen
+        machine = self.machine
+        layers = tempered_sample(
+            machine, self.coins, beta, layers, ODD, stream, incoming
+        )
+        shares = softmax((1.0 - beta) * scores + self.mixture.log_weights)
+        component = Categorical([shares.shape[1]]).sample(shares, stream)
+        base = self._base([component @ b.T for b in self.mixture.biases])
+        return tempered_sample(machine, base, beta, layers, EVEN, stream)
+
+    def _base(self, biases):
+        """The coins, with these biases for the even layers."""
+        base = list(self.coins)
+        base[::2] = biases
+        return base
+
+    def samples(self, n_rows, stream):
+        """Exact samples of the mixture, components evenly spread; odd layers None."""
+        weights = np.exp(to_numpy(self.mixture.log_weights).astype(np.float64))
+        numbers = placed_like(evenly(weights, n_rows, stream), self.coins[0])
+        even = []
+        for kind, b in zip(self.machine.units[::2], self.mixture.biases, strict=True):
+            biases = namespace(b).take(b.T, numbers, axis=0)
+            even.append(kind.sample(kind.mean(biases), stream))
+        return all_layers(even, len(self.coins))
+
+    def log_partition(self):
+        """log Z of the coins: that of the mixture is 0."""
+        pairs = zip(self.machine.units[ODD::2], self.coins[ODD::2], strict=True)
+        return sum(float(kind.log_partition(b)) for kind, b in pairs)
+
+
+def all_layers(even, n_layers):
+    """Even layers among the odd ones, which are None."""
+    layers = [None] * n_layers
+    layers[::2] = even
+    return layers
+
+
+def evenly(weights, n, stream):
+    """Numbers of `n` things drawn by weights: systematic resampling [Kitagawa 1996]."""
+    ends = np.cumsum(weights)
+    start = float(to_numpy(stream.uniform((1,)))[0])
+    places = (np.arange(n) + start) / n * ends[-1]
+    return np.minimum(np.searchsorted(ends, places, side="right"), len(weights) - 1)
+
+
+def fitted(kinds, samples, stream):
+    """The mixture that is fitted to samples of even layers, or to means of samples.
+
+    By expectation-maximisation, from some of the samples on [Dempster, Laird & Rubin
+    1977]. One component more has the mean of all.
+    """
+    array, xp = samples[0], namespace(samples[0])
+    n_rows = array.shape[0]
+    k = max(1, min(MOST_COMPONENTS, n_rows // LEAST_SAMPLES))
+    average = [xp.mean(x, axis=0) for x in samples]
+    chosen = stream.permutation(n_rows)[:k]
+    means = [
+        (1.0 - TOWARDS_AVERAGE) * xp.take(x, chosen, axis=0) + TOWARDS_AVERAGE * m
+        for x, m in zip(samples, average, strict=True)
+    ]
+    counts = zeros((k,), array) + n_rows / k
+    for _ in range(N_ROUNDS):
+        shares = of_components(kinds, means, counts).shares(samples)
+        counts = xp.sum(shares, axis=0)
+        total = (counts + PRIOR_SAMPLES)[:, None]
+        means = [
+            (shares.T @ x + PRIOR_SAMPLES * m) / total
+            for x, m in zip(samples, average, strict=True)
+        ]
+    counts = (1.0 - BROAD) * (counts + LEAST_COUNT)
+    counts = xp.concat([counts, zeros((1,), array) + BROAD * n_rows])
+    means = [xp.concat([x, m[None, :]]) for x, m in zip(means, average, strict=True)]
+    return of_components(kinds, means, counts)
+
+
+def of_components(kinds, means, counts):
+    """The mixture whose components have these means, (k, n_units) each, and counts."""
+    biases, offsets = [], 0.0
+    for kind, mean in zip(kinds, means, strict=True):
+        b = kind.natural(kind.clip(mean, MARGIN))
+        biases.append(b.T)
+        offsets = offsets - kind.log_partition(b)
+    xp = namespace(counts)
+    return Mixture(tuple(biases), offsets, xp.log(counts / xp.sum(counts)))
+
+
+def chosen_by(mixture, layers, log_weights):
+    """The mixture whose weights follow those of runs that have come to these layers."""
+    weights = np.exp(log_weights - log_weights.max())
+    weights = like(weights / weights.sum(), mixture.log_weights)
+    xp = namespace(weights)
+    found = weights @ mixture.shares(layers[::2])
+    staying = STAYING * xp.exp(mixture.log_weights)
+    return mixture._replace(log_weights=xp.log(staying + (1.0 - STAYING) * found))
+
+
+def snapshots(machine, chains, n_steps, stream):
+    """Means of the even layers along chains, which are odd layers, one after another.
+
+    There are some after every few steps.
+    """
+    layers, found = chains, []
+    for step in range(n_steps):
+        layers = to_means(machine, layers, EVEN)
+        if step % STEPS_BETWEEN == 0:
+            found.append(layers[::2])
+        layers = sample_from_means(machine, layers, EVEN, stream)
+        layers = resample(machine, layers, ODD, stream)
+    xp = namespace(layers[0])
+    return [xp.concat(list(parts)) for parts in zip(*found, strict=True)]
+
+
+def spaced(n_betas):
+    """Inverse temperatures from 0 to 1, closer to each other near the ends."""
+    return betaincinv(*SPACING, np.linspace(0.0, 1.0, n_betas)).tolist()
+
+
+def path_to(machine, chains, n_runs, n_betas, stream):
+    """The path from a mixture that has its weights where the machine has its own.
+
+    `chains` are odd layers of `n_runs` chains. Half of the temperatures, and so many
+    Gibbs steps, go into it.
+    """
+    samples = snapshots(machine, chains, max(1, n_betas // 2), stream)
+    mixture = fitted(machine.units[::2], samples, stream)
+    coins = tuple(zeros(b.shape, b) for b in machine.params.biases)
+    path = FromMixture(machine, mixture, coins)
+    betas = spaced(max(2, n_betas // 2))
+    log_weights, layers = anneal(path, betas, path.samples(n_runs, stream), stream)
+    return path._replace(mixture=chosen_by(mixture, layers, log_weights))
+
+
+def drawn_by(layers, log_weights, stream):
+    """As many even layers as there are, drawn by their weights."""
+    weights = np.exp(log_weights - log_weights.max())
+    numbers = placed_like(evenly(weights, len(weights), stream), layers[0])
+    even = [namespace(x).take(x, numbers, axis=0) for x in layers[::2]]
+    return all_layers(even, len(layers))
+
+
+def annealed(machine, chains, n_runs, n_betas, stream):
+    """log Z by annealing from a mixture, in both directions.
+
+    The mixture is fitted to where chains, of these odd layers, go. Reverse annealing
+    starts from where forward annealing came to, drawn by the weights of its runs: so
+    each mode is there as often as it should be.
+    """
+    chains = [None if x is None else cycle_rows(x, n_runs) for x in chains]
+    path = path_to(machine, chains, n_runs, n_betas, stream)
+    betas, ups, downs = spaced(n_betas), [], []
+    up, layers = anneal(path, betas, path.samples(n_runs, stream), stream, None, ups)
+    layers = drawn_by(layers, up, stream)
+    layers = gibbs(machine, layers, max(1, n_betas // 4), stream)
+    down, _ = anneal(path, betas[::-1], layers, stream, None, downs)
+    known = path.log_partition()
+    seen = path_of(known, betas, np.stack(ups), np.stack(downs))
+    return bracket(known, up, down)._replace(path=seen)
