@@ -4,8 +4,9 @@
 
 784-200-400, on grey values from which visible units are drawn anew each time. For test
 rows that were drawn once: the bound by mean field, the scores by importance sampling
-from it, and the log-likelihood by annealing the hidden layers of each row. Beside it are machines of one hidden layer, with as many
-units as the first layer, and with as many weights as both, for as many epochs.
+from it, and the log-likelihood by annealing the hidden layers of each row. Beside it
+are machines of one hidden layer, with as many units as the first layer, and with as
+many weights as both, for as many epochs.
 """
 
 import time
