@@ -25,18 +25,23 @@ N_BETAS, N_RUNS, N_SEEDS, LONG, N_LONG = 800, 100, 20, 10_000, 2
 CAUTIOUS = (800, 5000)
 
 
+def parts(rbm):
+    """The core's machine, and biases of independent units with the data's means."""
+    machine = rbm._machine()
+    base = tempering.base_biases(machine.units, machine.params, rbm._data_mean())
+    return machine, base
+
+
 def from_mixture(rbm, n_betas, draws):
     """log Z as `log_partition` finds it, by other random numbers."""
-    chains = rbm._read_chains()
-    return mixture.annealed(rbm._machine(), chains, N_RUNS, n_betas, draws)
+    machine, base = parts(rbm)
+    return mixture.annealed(machine, base, rbm._read_chains(), N_RUNS, n_betas, draws)
 
 
 def from_independent_units(rbm, n_betas, draws):
     """log Z by the usual annealing, as many Gibbs steps before the reverse runs."""
-    machine = rbm._machine()
-    base = tempering.base_biases(machine.units, machine.params, rbm._data_mean())
-    chains = rbm._read_chains()
-    samples = partition.settled(machine, chains, N_RUNS, n_betas, draws)
+    machine, base = parts(rbm)
+    samples = partition.settled(machine, rbm._read_chains(), N_RUNS, n_betas, draws)
     return partition.annealed(machine, base, samples, n_betas, draws)
 
 

@@ -35,6 +35,7 @@ from .core.sampling import (
     visible_free_energy,
 )
 from .core.streams import Purpose, stream
+from .core.tempering import base_biases
 from .core.training import steps_of_work
 
 # Width in nats of the interval for log Z above which a warning tells of it.
@@ -119,19 +120,20 @@ class LogPartitionMixin(MachineMixin):
         """Logarithm of the partition function Z, in nats.
 
         Exactly, or by annealed importance sampling [1]_ in both directions [2]_:
-        forward, which errs downwards in expectation, and in reverse from samples of the
-        machine itself, which errs upwards. The value joins both by Bennett's acceptance
-        ratio [3]_.
+        forward, which errs downwards in expectation, and in reverse, which errs upwards
+        if its samples are of the whole machine. The value joins both by Bennett's
+        acceptance ratio [3]_.
 
         Annealing starts from a mixture of independent units [4]_. It is fitted to where
-        the chains of the fit go, so each mode of the machine that they visit has its
-        runs from the start.
+        chains go, those of the fit and others that are cooled from high temperatures,
+        so each mode of the machine that they visit has its runs from the start.
         A first annealing, of half as many temperatures, tells how much of the
         probability is where each component is, and the weights of the mixture follow.
         The samples that reverse annealing starts from are the forward runs, drawn by
         their weights, after some Gibbs steps. Where forward clearly is above reverse
-        annealing, the value is that of the former alone. A mode in which neither the
-        chains nor any run has been is in none of the estimates: then all are too low.
+        annealing, the value is that of the former alone. A mode in which no chain and
+        no run has been is in none of the estimates: then the two directions may agree,
+        and both be too low.
 
         The random numbers come from the fit, so that repeated calls agree. Results are
         kept, and used again for as long as the parameters are the same, in the scores
@@ -231,9 +233,10 @@ class LogPartitionMixin(MachineMixin):
         """log Z by annealing, and whether it was not known before."""
 
         def compute():
-            chains = self._read_chains()
-            draws = stream(self._seed, Purpose.PARTITION, machine.params.biases[0])
-            return mixture.annealed(machine, chains, n_runs, n_betas, draws)
+            mean, chains = self._data_mean(), self._read_chains()
+            base = base_biases(machine.units, machine.params, mean)
+            draws = stream(self._seed, Purpose.PARTITION, mean)
+            return mixture.annealed(machine, base, chains, n_runs, n_betas, draws)
 
         return self._kept(f"{n_betas} temperatures, {n_runs} runs", compute)
 

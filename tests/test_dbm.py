@@ -15,7 +15,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skebm import DBM, BernoulliRBM, GaussianRBM
+from skebm import dbm as dbm_module
 from skebm.core import early_stopping, partition, training
+from skebm.core.sampling import FINE
 
 from .enumeration import Enumeration
 from .machines import standard_errors
@@ -91,6 +93,19 @@ def test_scores_depend_on_the_seed_and_the_number_of_samples(dbm, oracle):
     assert (dbm.score_samples(X, n_samples=21) != first).any()
     dbm._seed += 1
     assert (dbm.score_samples(X) != first).any()
+
+
+def test_scores_take_as_many_samples_as_are_asked_for(dbm, oracle, monkeypatch):
+    """By mean field as far as it goes, and not as training has it."""
+    taken, plain = [], dbm_module.importance_free_energy
+
+    def spied(machine, v, inference, numbers):
+        taken.append((inference, len(numbers), [len(x) for x in numbers[0]]))
+        return plain(machine, v, inference, numbers)
+
+    monkeypatch.setattr(dbm_module, "importance_free_energy", spied)
+    dbm.score_samples(all_visible(oracle), n_samples=7)
+    assert taken == [(FINE, 7, [2])]
 
 
 @pytest.mark.parametrize("n_samples", [-1, 1.5])

@@ -18,35 +18,55 @@ weights follow it, so that the second one, whose weights count, has its runs whe
 machine has its probability.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import betaincinv
 
-from .backend import like, log_sum_exp, namespace, placed_like, softmax, to_numpy, zeros
+from .backend import (
+    like,
+    log_sum_exp,
+    namespace,
+    placed_like,
+    softmax,
+    to_numpy,
+    zeros,
+)
 from .categorical import Categorical
-from .machine import EVEN, ODD, resample, sample_from_means, to_means
-from .partition import anneal, bracket, cycle_rows, path_of
+from .machine import EVEN, ODD, odd_only, resample, sample_from_means, to_means
+from .partition import anneal, both_ways, cycle_rows
 from .sampling import gibbs
-from .tempering import odd_inputs, tempered_log_density, tempered_sample
+from .tempering import (
+    Straight,
+    odd_inputs,
+    tempered_log_density,
+    tempered_sample,
+)
 
 # Components at most, and samples for each of them at least; rounds of the fit.
-MOST_COMPONENTS, LEAST_SAMPLES, N_ROUNDS = 50, 40, 15
+MOST_COMPONENTS, LEAST_SAMPLES, N_ROUNDS = 50, 10, 15
+
+# Samples at most.
+MOST_SAMPLES = 4000
 
 # How far the means of a component stay away from the ends, and how many samples with
 # the mean of all it is given besides its own.
 MARGIN, PRIOR_SAMPLES = 0.01, 2.0
 
 # How far components move towards the average at first, and what all counts are raised
-# by at last.
+# by, so that one without samples comes back.
 TOWARDS_AVERAGE, LEAST_COUNT = 0.2, 0.5
+
+# There are so many chains of the fit for one of the others. Shares of the components of
+# the former, of the latter, and of one with the mean of the latter.
+RUNS_TO_OTHERS, SHARES = 2, (0.7, 0.2, 0.1)
 
 # Gibbs steps between the samples that the mixture is fitted to.
 STEPS_BETWEEN = 10
 
-# The share of the weights that stays as it is after the first annealing, and that of
-# the component that has the mean of all samples.
-STAYING, BROAD = 0.3, 0.1
+# The share of the weights that stays as it is after the first annealing.
+STAYING = 0.3
 
 # Gibbs steps that each temperature takes: in the three annealings as long as two.
 ANNEALING_STEPS = 6
@@ -120,7 +140,7 @@ class FromMixture(NamedTuple):
     def samples(self, n_rows, stream):
         """Exact samples of the mixture, components evenly spread; odd layers None."""
         weights = np.exp(to_numpy(self.mixture.log_weights).astype(np.float64))
-        numbers = placed_like(evenly(weights, n_rows, stream), self.coins[0])
+        numbers = placed_like(systematic(weights, n_rows, stream), self.coins[0])
         even = []
         for kind, b in zip(self.machine.units[::2], self.mixture.biases, strict=True):
             biases = namespace(b).take(b.T, numbers, axis=0)
@@ -140,8 +160,8 @@ def all_layers(even, n_layers):
     return layers
 
 
-def evenly(weights, n, stream):
-    """Numbers of `n` things drawn by weights: systematic resampling [Kitagawa 1996]."""
+def systematic(weights, n, stream):
+    """Indices drawn `n` times by weights: systematic resampling [Kitagawa 1996]."""
     ends = np.cumsum(weights)
     start = float(to_numpy(stream.uniform((1,)))[0])
     places = (np.arange(n) + start) / n * ends[-1]
@@ -152,7 +172,7 @@ def fitted(kinds, samples, stream):
     """The mixture that is fitted to samples of even layers, or to means of samples.
 
     By expectation-maximisation, from some of the samples on [Dempster, Laird & Rubin
-    1977]. One component more has the mean of all.
+    1977].
     """
     array, xp = samples[0], namespace(samples[0])
     n_rows = array.shape[0]
@@ -166,16 +186,35 @@ def fitted(kinds, samples, stream):
     counts = zeros((k,), array) + n_rows / k
     for _ in range(N_ROUNDS):
         shares = of_components(kinds, means, counts).shares(samples)
-        counts = xp.sum(shares, axis=0)
-        total = (counts + PRIOR_SAMPLES)[:, None]
+        own = xp.sum(shares, axis=0)
+        total, counts = (own + PRIOR_SAMPLES)[:, None], own + LEAST_COUNT
         means = [
             (shares.T @ x + PRIOR_SAMPLES * m) / total
             for x, m in zip(samples, average, strict=True)
         ]
-    counts = (1.0 - BROAD) * (counts + LEAST_COUNT)
-    counts = xp.concat([counts, zeros((1,), array) + BROAD * n_rows])
-    means = [xp.concat([x, m[None, :]]) for x, m in zip(means, average, strict=True)]
     return of_components(kinds, means, counts)
+
+
+def broad(kinds, samples):
+    """The mixture of one component, which has the means of all samples."""
+    array, xp = samples[0], namespace(samples[0])
+    means = [xp.mean(x, axis=0)[None, :] for x in samples]
+    return of_components(kinds, means, zeros((1,), array) + 1.0)
+
+
+def joined(mixtures, shares):
+    """The mixture of mixtures, each of which has a share of the weights."""
+    log_weights = [
+        m.log_weights + math.log(share)
+        for m, share in zip(mixtures, shares, strict=True)
+    ]
+    xp = namespace(log_weights[0])
+    biases = zip(*(m.biases for m in mixtures), strict=True)
+    return Mixture(
+        tuple(xp.concat(list(b), axis=1) for b in biases),
+        xp.concat([m.offsets for m in mixtures]),
+        xp.concat(log_weights),
+    )
 
 
 def of_components(kinds, means, counts):
@@ -189,7 +228,7 @@ def of_components(kinds, means, counts):
     return Mixture(tuple(biases), offsets, xp.log(counts / xp.sum(counts)))
 
 
-def chosen_by(mixture, layers, log_weights):
+def reweighted(mixture, layers, log_weights):
     """The mixture whose weights follow those of runs that have come to these layers."""
     weights = np.exp(log_weights - log_weights.max())
     weights = like(weights / weights.sum(), mixture.log_weights)
@@ -202,12 +241,14 @@ def chosen_by(mixture, layers, log_weights):
 def snapshots(machine, chains, n_steps, stream):
     """Means of the even layers along chains, which are odd layers, one after another.
 
-    There are some after every few steps.
+    There are some after every few steps, and not more than the fit has use for.
     """
     layers, found = chains, []
+    n_chains = next(x for x in chains if x is not None).shape[0]
+    every = max(STEPS_BETWEEN, math.ceil(n_steps * n_chains / MOST_SAMPLES))
     for step in range(n_steps):
         layers = to_means(machine, layers, EVEN)
-        if step % STEPS_BETWEEN == 0:
+        if step % every == 0:
             found.append(layers[::2])
         layers = sample_from_means(machine, layers, EVEN, stream)
         layers = resample(machine, layers, ODD, stream)
@@ -215,48 +256,85 @@ def snapshots(machine, chains, n_steps, stream):
     return [xp.concat(list(parts)) for parts in zip(*found, strict=True)]
 
 
+def others_of(machine, base, n_runs, n_steps, stream):
+    """Odd layers of chains that come to modes in which no chain of the fit may be.
+
+    Half of them are cooled from the base machine to the machine, and half start from
+    coins at the machine itself: from there they fall into modes that are too narrow to
+    be met on the way down.
+    """
+    half, coins = max(1, n_runs // 2), zero_base(base)
+    layers = Straight(machine, base).samples(half, stream)
+    for step in range(1, n_steps + 1):
+        for parity in (EVEN, ODD):
+            layers = tempered_sample(
+                machine, base, step / n_steps, layers, parity, stream
+            )
+    fallen = Straight(machine, coins).samples(half, stream)
+    xp = namespace(coins[0])
+    both = [xp.concat(list(pair)) for pair in zip(layers, fallen, strict=True)]
+    return odd_only(both)
+
+
 def spaced(n_betas):
     """Inverse temperatures from 0 to 1, closer to each other near the ends."""
     return betaincinv(*SPACING, np.linspace(0.0, 1.0, n_betas)).tolist()
 
 
-def path_to(machine, chains, n_runs, n_betas, stream):
+def start_of(machine, base, chains, n_runs, n_steps, stream):
+    """The mixture that annealing starts from: fitted to where chains go in some steps.
+
+    There are `n_runs` chains of the fit, from these odd layers on, and some others.
+    """
+    kinds = machine.units[::2]
+    known = [None if x is None else cycle_rows(x, n_runs) for x in chains]
+    others = others_of(machine, base, n_runs // RUNS_TO_OTHERS, n_steps, stream)
+    samples, of_others = (
+        snapshots(machine, odd, n_steps, stream) for odd in (known, others)
+    )
+    parts = [fitted(kinds, x, stream) for x in (samples, of_others)]
+    return joined([*parts, broad(kinds, of_others)], SHARES)
+
+
+def path_to(machine, base, chains, n_runs, n_betas, stream):
     """The path from a mixture that has its weights where the machine has its own.
 
-    `chains` are odd layers of `n_runs` chains. Half of the temperatures, and so many
-    Gibbs steps, go into it.
+    Half of the temperatures, and so many Gibbs steps, go into it.
     """
-    samples = snapshots(machine, chains, max(1, n_betas // 2), stream)
-    mixture = fitted(machine.units[::2], samples, stream)
-    coins = tuple(zeros(b.shape, b) for b in machine.params.biases)
-    path = FromMixture(machine, mixture, coins)
+    n_steps = max(1, n_betas // 2)
+    mixture = start_of(machine, base, chains, n_runs, n_steps, stream)
+    path = FromMixture(machine, mixture, zero_base(base))
     betas = spaced(max(2, n_betas // 2))
     log_weights, layers = anneal(path, betas, path.samples(n_runs, stream), stream)
-    return path._replace(mixture=chosen_by(mixture, layers, log_weights))
+    return path._replace(mixture=reweighted(mixture, layers, log_weights))
 
 
-def drawn_by(layers, log_weights, stream):
+def zero_base(base):
+    """Biases of zero for all layers."""
+    return tuple(zeros(b.shape, b) for b in base)
+
+
+def resampled(layers, log_weights, stream):
     """As many even layers as there are, drawn by their weights."""
     weights = np.exp(log_weights - log_weights.max())
-    numbers = placed_like(evenly(weights, len(weights), stream), layers[0])
+    numbers = placed_like(systematic(weights, len(weights), stream), layers[0])
     even = [namespace(x).take(x, numbers, axis=0) for x in layers[::2]]
     return all_layers(even, len(layers))
 
 
-def annealed(machine, chains, n_runs, n_betas, stream):
+def annealed(machine, base, chains, n_runs, n_betas, stream):
     """log Z by annealing from a mixture, in both directions.
 
-    The mixture is fitted to where chains, of these odd layers, go. Reverse annealing
-    starts from where forward annealing came to, drawn by the weights of its runs: so
-    each mode is there as often as it should be.
+    The mixture is fitted to where chains go: those of the fit, of these odd layers, and
+    others, some of which start from independent units with the biases `base`.
+    Reverse annealing starts from where forward annealing came to, resampled by the
+    weights of its runs: so each mode that these have found is there as often as it
+    should be.
     """
-    chains = [None if x is None else cycle_rows(x, n_runs) for x in chains]
-    path = path_to(machine, chains, n_runs, n_betas, stream)
-    betas, ups, downs = spaced(n_betas), [], []
-    up, layers = anneal(path, betas, path.samples(n_runs, stream), stream, None, ups)
-    layers = drawn_by(layers, up, stream)
-    layers = gibbs(machine, layers, max(1, n_betas // 4), stream)
-    down, _ = anneal(path, betas[::-1], layers, stream, None, downs)
-    known = path.log_partition()
-    seen = path_of(known, betas, np.stack(ups), np.stack(downs))
-    return bracket(known, up, down)._replace(path=seen)
+    path = path_to(machine, base, chains, n_runs, n_betas, stream)
+
+    def samples_of(layers, log_weights):
+        layers = resampled(layers, log_weights, stream)
+        return gibbs(machine, layers, max(1, n_betas // 4), stream)
+
+    return both_ways(path, spaced(n_betas), n_runs, samples_of, stream)

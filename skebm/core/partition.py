@@ -67,7 +67,8 @@ class LogPartition(NamedTuple):
         value is exact.
     forward, reverse : float or None
         Estimates of the two directions. Forward annealing errs downwards in
-        expectation, and reverse annealing, from samples of the machine, upwards.
+        expectation, and reverse annealing upwards, as far as its samples are of the
+        whole of the machine.
     forward_error, reverse_error : float or None
         Their standard errors.
     path : Path or None
@@ -228,9 +229,20 @@ def annealed(machine, base, samples, n_betas, stream):
     errs upwards. There are as many forward runs as samples.
     """
     path, betas = Straight(machine, base), np.linspace(0.0, 1.0, n_betas).tolist()
-    start = path.samples(samples[0].shape[0], stream)
+    n_runs = samples[0].shape[0]
+    return both_ways(path, betas, n_runs, lambda *found: samples, stream)
+
+
+def both_ways(path, betas, n_runs, samples_of, stream):
+    """log Z by annealing along a path and back, with as many runs each way.
+
+    `samples_of` gives the samples of the machine that the way back starts from, of the
+    layers and the log weights that the way there came to.
+    """
     ups, downs = [], []
-    up, _ = anneal(path, betas, start, stream, None, ups)
+    start = path.samples(n_runs, stream)
+    up, layers = anneal(path, betas, start, stream, None, ups)
+    samples = samples_of(layers, up)
     down, _ = anneal(path, betas[::-1], samples, stream, None, downs)
     known = path.log_partition()
     seen = path_of(known, betas, np.stack(ups), np.stack(downs))

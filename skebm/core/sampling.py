@@ -231,25 +231,20 @@ def importance_free_energy(machine, visible, inference, draws):
     does, but by far less [Burda, Grosse & Salakhutdinov 2016]: it is the mean of
     exp(-F(v, x)) / q(x), the hidden layers of even index drawn from mean field and
     those of odd index summed out. `draws` are the uniform numbers for the layers of
-    each sample, the same for all rows. With one hidden layer it is F itself.
+    each sample, of binary units, the same for all rows. With one hidden layer it is F
+    itself.
     """
     if len(machine.units) == 2:
         return free_energy(machine, [visible, None])
     layers = mean_field(machine, visible, inference).layers[1:]
     hidden = given_visible(machine, visible @ machine.params.weights[0])
     # Without the visible units, those that are drawn have odd indices.
-    drawn = range(ODD, len(layers), 2)
-    inputs = {index: field(hidden.params, layers, index) for index in drawn}
-    means = to_means(hidden, layers, ODD)
-    log_q = -sum(hidden.units[index].log_partition(inputs[index]) for index in drawn)
-    log_weights = []
+    means, log_weights = to_means(hidden, layers, ODD), []
+    fields = {i: field(hidden.params, layers, i) for i in range(ODD, len(layers), 2)}
     for numbers in draws:
         xs = sample_from_means(hidden, means, ODD, SharedDraws(numbers))
-        log_w = -free_energy(hidden, xs, summed=EVEN) - log_q
-        for index, a in inputs.items():
-            kind, x = hidden.units[index], xs[index]
-            log_w = log_w - namespace(x).sum(a * x, axis=-1) - kind.log_base(x)
-        log_weights.append(log_w)
+        log_q = sum(hidden.units[i].log_density(a, xs[i]) for i, a in fields.items())
+        log_weights.append(-free_energy(hidden, xs, summed=EVEN) - log_q)
     b, kind = machine.params.biases[0], machine.units[0]
     found = log_mean_exp(namespace(visible).stack(log_weights))
     return -found - visible @ b - kind.log_base(visible)

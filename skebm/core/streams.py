@@ -11,6 +11,9 @@ import numpy as np
 
 from .backend import device_of, is_torch_off_host, namespace
 
+# Of single precision: rounding may come to 1.
+LARGEST_BELOW_ONE = 1.0 - 2.0**-24
+
 
 class Purpose(IntEnum):
     """What a stream is drawn for."""
@@ -142,5 +145,6 @@ def spread_draws(sizes, n_samples, stream):
         numbers = stream.uniform((n_samples, size))
         xp = namespace(numbers)
         order = xp.argsort(stream.uniform((n_samples, size)), axis=0)
-        draws.append((xp.astype(order, numbers.dtype) + numbers) / n_samples)
+        spread = (xp.astype(order, numbers.dtype) + numbers) / n_samples
+        draws.append(xp.clip(spread, None, LARGEST_BELOW_ONE))
     return [[x[index, ...] for x in draws] for index in range(n_samples)]
