@@ -16,7 +16,7 @@ from statistics import mean, median
 from datasets import mnist
 
 from skebm import BernoulliRBM
-from skebm.core import mixture, partition, tempering
+from skebm.core import mixture_annealing, partition, tempering
 from skebm.core.streams import Purpose, stream
 
 N_BETAS, N_RUNS, N_SEEDS, LONG, N_LONG = 800, 100, 20, 10_000, 2
@@ -35,7 +35,8 @@ def parts(rbm):
 def from_mixture(rbm, n_betas, draws):
     """log Z as `log_partition` finds it, by other random numbers."""
     machine, base = parts(rbm)
-    return mixture.annealed(machine, base, rbm._read_chains(), N_RUNS, n_betas, draws)
+    chains = rbm._read_chains()
+    return mixture_annealing.annealed(machine, base, chains, N_RUNS, n_betas, draws)
 
 
 def from_independent_units(rbm, n_betas, draws):

@@ -20,7 +20,7 @@ from ._validation import (
     mean_score,
 )
 from ._warnings import warn
-from .core import mixture, partition
+from .core import mixture_annealing, partition
 from .core.backend import namespace, to_numpy
 from .core.conditional import conditional_mean, sample_visible
 from .core.machine import visible_mean
@@ -217,7 +217,7 @@ class LogPartitionMixin(MachineMixin):
         The latter while the fit took longer. Also whether that was not known before,
         and the number of temperatures.
         """
-        steps = mixture.ANNEALING_STEPS * steps_of_work(1, n_runs)
+        steps = mixture_annealing.ANNEALING_STEPS * steps_of_work(1, n_runs)
         taken = FIRST_BETAS if n_betas == "auto" else n_betas
         result, new = annealed(taken)
         work = steps * taken
@@ -236,7 +236,9 @@ class LogPartitionMixin(MachineMixin):
             mean, chains = self._data_mean(), self._read_chains()
             base = base_biases(machine.units, machine.params, mean)
             draws = stream(self._seed, Purpose.PARTITION, mean)
-            return mixture.annealed(machine, base, chains, n_runs, n_betas, draws)
+            return mixture_annealing.annealed(
+                machine, base, chains, n_runs, n_betas, draws
+            )
 
         return self._kept(f"{n_betas} temperatures, {n_runs} runs", compute)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skebm.core import mixture, partition
+from skebm.core import mixture, mixture_annealing, partition
 from skebm.core.backend import to_numpy
 from skebm.core.machine import Machine, Params
 from skebm.core.partition import log_mean_and_error
@@ -39,7 +39,7 @@ def path_for(sizes, asarray=np.asarray, k=3):
     kinds = machine.units[::2]
     found = mixture.of_components(kinds, [asarray(m) for m in means], asarray(counts))
     coins = tuple(asarray(np.zeros(n)) for n in sizes)
-    path = mixture.FromMixture(machine, found, coins)
+    path = mixture_annealing.FromMixture(machine, found, coins)
     return path, means, counts / counts.sum(), Enumeration(weights, biases)
 
 
@@ -47,7 +47,7 @@ def even_states(sizes):
     """All states of the even layers, as full lists of layers."""
     states = all_states(sizes[::2])
     even = [np.array([s[index] for s in states]) for index in range(len(sizes[::2]))]
-    return mixture.all_layers(even, len(sizes))
+    return mixture_annealing.all_layers(even, len(sizes))
 
 
 def density_by_definition(path, means, weights, oracle, layers, beta):
@@ -101,8 +101,8 @@ def test_a_step_leaves_the_density_as_it_is(sizes):
 
 def test_a_step_with_components_by_their_weights_alone_does_not(monkeypatch):
     """Negative control: the component does not look at the units."""
-    softmax = mixture.softmax
-    monkeypatch.setattr(mixture, "softmax", lambda a: softmax(0.0 * a))
+    softmax = mixture_annealing.softmax
+    monkeypatch.setattr(mixture_annealing, "softmax", lambda a: softmax(0.0 * a))
     assert moved_by_a_step((4, 3)) > 5
 
 
@@ -136,11 +136,13 @@ def test_things_are_drawn_evenly():
     """Each about as often as its weight says, and none more than once off."""
     weights = np.array([0.5, 0.0, 3.0, 1.5])
     for seed in range(20):
-        numbers = mixture.systematic(weights, 100, draws(seed))
+        numbers = mixture_annealing.systematic(weights, 100, draws(seed))
         counts = np.bincount(numbers, minlength=4)
         assert counts[1] == 0
         assert np.abs(counts - 100 * weights / 5).max() <= 1
-    few = [mixture.systematic(weights, 1, draws(seed))[0] for seed in range(2000)]
+    few = [
+        mixture_annealing.systematic(weights, 1, draws(seed))[0] for seed in range(2000)
+    ]
     p = weights / 5
     errors = np.sqrt(p * (1 - p) / 2000) + 1e-12
     assert np.max(np.abs(np.bincount(few, minlength=4) / 2000 - p) / errors) < 5
@@ -215,7 +217,7 @@ def test_weights_follow_the_runs():
     layers = path.samples(50, draws(0))
     log_weights = np.full(50, -1000.0)
     log_weights[7] = 3.0
-    new = mixture.reweighted(path.mixture, layers, log_weights)
+    new = mixture_annealing.reweighted(path.mixture, layers, log_weights)
     expected = 0.3 * np.exp(path.mixture.log_weights)
     expected += 0.7 * path.mixture.shares([layers[0][7:8]])[0]
     assert_allclose(np.exp(new.log_weights), expected)
@@ -228,7 +230,9 @@ def base_of(machine):
 
 def log_z_of(machine, chains, n_runs, n_betas, random):
     """log Z from a mixture, by cooling from fair coins."""
-    return mixture.annealed(machine, base_of(machine), chains, n_runs, n_betas, random)
+    return mixture_annealing.annealed(
+        machine, base_of(machine), chains, n_runs, n_betas, random
+    )
 
 
 def two_modes(n=40, pull=6.0, log_odds=4.0):
@@ -249,7 +253,7 @@ def test_modes_that_chains_visit_in_wrong_proportions():
     log_z = partition.exact(machine).value
     found = [log_z_of(machine, chains, 50, 100, draws(s)) for s in range(10)]
     assert_allclose([z.value for z in found], log_z, atol=0.2)
-    assert all(z.lower < log_z < z.upper < z.lower + 1.5 for z in found)
+    assert sum(z.lower < log_z < z.upper < z.lower + 1.0 for z in found) >= 9
     samples = partition.settled(machine, chains, 50, 100, draws(0))
     plain = partition.annealed(machine, base_of(machine), samples, 100, draws(0))
     assert plain.value < log_z - 1.0
@@ -295,7 +299,7 @@ def test_annealing_from_a_mixture_agrees_with_enumeration(sizes, name):
     weights, biases = random_arrays(sizes, scale=1.5)
     machine = machine_of(weights, biases, asarray_of(name))
     array, oracle = machine.params.biases[0], Enumeration(weights, biases)
-    found = mixture.annealed(
+    found = mixture_annealing.annealed(
         machine, base_of(machine), coins(machine), 100, 60, draws(0, array)
     )
     assert 0 < found.std_error < 0.1
@@ -321,7 +325,7 @@ def test_bracket_and_error_are_honest(sizes):
     weights, biases = random_arrays(sizes, scale=2.0)
     machine, log_z = machine_of(weights, biases), Enumeration(weights, biases).log_z
     found = [
-        mixture.annealed(
+        mixture_annealing.annealed(
             machine, base_of(machine), coins(machine, 50), 50, 40, draws(seed)
         )
         for seed in range(60)
@@ -333,7 +337,7 @@ def test_bracket_and_error_are_honest(sizes):
 
 
 def test_temperatures_are_closer_near_the_ends():
-    betas = np.array(mixture.spaced(101))
+    betas = np.array(mixture_annealing.spaced(101))
     assert (betas[0], betas[-1]) == (0.0, 1.0)
     steps = np.diff(betas)
     assert (steps > 0).all()
@@ -343,7 +347,7 @@ def test_temperatures_are_closer_near_the_ends():
 @pytest.mark.parametrize("n_betas", [2, 3, 5])
 def test_few_temperatures_and_few_chains_will_do(n_betas):
     machine = machine_of(*random_arrays((4, 3)))
-    found = mixture.annealed(
+    found = mixture_annealing.annealed(
         machine, base_of(machine), coins(machine, 1), 2, n_betas, draws(0)
     )
     assert np.isfinite([found.value, found.lower, found.upper]).all()
@@ -352,7 +356,7 @@ def test_few_temperatures_and_few_chains_will_do(n_betas):
 
 def test_snapshots_are_means_along_the_chains():
     machine, chains = two_modes()
-    (means,) = mixture.snapshots(machine, chains, 11, draws(0))
+    (means,) = mixture_annealing.snapshots(machine, chains, 11, draws(0))
     assert means.shape == (100, 40)
     expected = 1 / (1 + np.exp(np.where(chains[1] > 0, -6.0, 0.0)))
     assert_allclose(means, np.tile(np.broadcast_to(expected, (50, 40)), (2, 1)))
@@ -361,7 +365,7 @@ def test_snapshots_are_means_along_the_chains():
 def test_rows_are_drawn_by_their_weights():
     layers = [np.arange(6.0)[:, None], None, 10 * np.arange(6.0)[:, None]]
     log_weights = np.array([-1e3, 0.0, -1e3, -1e3, 0.0, -1e3])
-    found = mixture.resampled(layers, log_weights, draws(0))
+    found = mixture_annealing.resampled(layers, log_weights, draws(0))
     assert_array_equal(found[0][:, 0], [1, 1, 1, 4, 4, 4])
     assert found[1] is None
     assert_array_equal(found[2], 10 * found[0])
