@@ -484,18 +484,19 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
         return -value - self._log_z(X) + machine.units[0].log_jacobian
 
     def _by_annealing(self, density, X, method, n_runs, n_betas, random_state):
-        """log of a `density` of the core's for each row, by runs of annealing."""
+        """log of a density of each row, by runs of annealing.
+
+        It is what `density` makes of machine, mean of the data and random numbers, as a
+        function of rows.
+        """
         check_scalar(n_runs, "n_runs", Integral, min_val=1)
         check_scalar(n_betas, "n_betas", Integral, min_val=2)
         X, machine = self._machine_for(X, method)
         dtype = float_dtype(X)
         seed = self._seed if random_state is None else random_state
         draws, mean = self._draws(Purpose.BOUND, seed), self._data_mean(dtype)
-
-        def of(rows):
-            return density(machine, mean, rows, n_runs, n_betas, draws)
-
-        return by_blocks(of, X, dtype) + machine.units[0].log_jacobian
+        found = by_blocks(density(machine, mean, draws), X, dtype)
+        return found + machine.units[0].log_jacobian
 
     def _machine_for(self, X, method, missing=False):
         """Checked rows as visible states, and the machine in their dtype."""

@@ -6,17 +6,24 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseBoltzmannMachine
+from .core.backend import like
 from .core.conditional import reverse_annealed_density
 from .core.gaussian import Gaussian
 from .core.machine import ODD, Params, free_energy, pseudo_log_likelihood, to_means
 from .core.missing import expected
+from .core.mixture_annealing import path_to, spaced
 from .core.rows import by_blocks, float_dtype, has_nan
 from .core.sampling import gibbs
 from .core.streams import Purpose, stream
+from .core.tempering import base_biases
 from .core.units import Bernoulli
 
 HIDDEN = {"bernoulli": Bernoulli, "gaussian": Gaussian}
 HIDDEN_UNITS = [StrOptions(set(HIDDEN))]
+
+
+# Runs of the annealing by which cautious scores find the mixture's weights.
+N_RUNS = 100
 
 
 def hidden_kind(rbm):
@@ -123,16 +130,14 @@ class BaseRBM(BaseBoltzmannMachine):
     def cautious_score_samples(self, X, *, n_runs=1, n_betas=1000, random_state=None):
         """Estimate the log-likelihood of each row cautiously, in nats.
 
-        By annealing in reverse from the rows themselves down to independent units
-        (RAISE) [1]_ [2]_. It takes neither log Z nor samples of the machine, which may
-        both be wrong in the same direction: where the Markov chains do not reach all
-        modes, :meth:`score_samples` is too high, and nothing shows it. The estimate is
-        too low on average, by nats where temperatures are few, for the density with
-        which annealing from independent units ends at the row. That comes to be the
-        machine's with more temperatures. Until then annealing may divide its runs
-        between modes that are far apart otherwise than the machine does, and the rows
-        of a mode that it prefers score too high. Take the mean over a hundred rows or
-        more: a single row's value is off by several nats.
+        By annealing in reverse from the rows themselves (RAISE) [1]_ [2]_, down to the
+        mixture that :meth:`log_partition` starts from. It takes neither log Z nor
+        samples of the machine. The estimate is too low on average, by nats where
+        temperatures are few, for the density with which annealing ends at the row. That
+        comes to be the machine's with more temperatures. Until then annealing may
+        divide its runs between modes that are far apart otherwise than the machine
+        does, and the rows of a mode that it prefers score too high. Take the mean over
+        a hundred rows or more: a single row's value is off by several nats.
 
         Parameters
         ----------
@@ -170,14 +175,18 @@ class BaseRBM(BaseBoltzmannMachine):
         >>> bool(abs(lost.mean()) < 0.05)
         True
         """
-        return self._by_annealing(
-            reverse_annealed_density,
-            X,
-            "cautious_score_samples",
-            n_runs,
-            n_betas,
-            random_state,
-        )
+
+        def density(machine, mean, draws):
+            base = base_biases(machine.units, machine.params, mean)
+            chains = [None, like(self.h_samples_, mean)]
+            path = path_to(machine, base, chains, N_RUNS, n_betas, draws)
+            betas = spaced(n_betas)[::-1]
+            return lambda rows: reverse_annealed_density(
+                path, betas, rows, n_runs, draws
+            )
+
+        method = "cautious_score_samples"
+        return self._by_annealing(density, X, method, n_runs, n_betas, random_state)
 
     def pseudo_log_likelihood(self, X):
         """Pseudo-log-likelihood of each row, in nats, exact over all features.

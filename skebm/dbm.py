@@ -536,13 +536,14 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         >>> bool(0 < lost.mean() < 0.5)
         True
         """
+
+        def density(machine, mean, draws):
+            return lambda rows: annealed_density(
+                machine, mean, rows, n_runs, n_betas, draws
+            )
+
         log_p = self._by_annealing(
-            annealed_density,
-            X,
-            "annealed_score_samples",
-            n_runs,
-            n_betas,
-            random_state,
+            density, X, "annealed_score_samples", n_runs, n_betas, random_state
         )
         return log_p - self._log_z(X)
 

@@ -81,20 +81,19 @@ def annealed_density(machine, data_mean, rows, n_runs, n_betas, stream):
     return rows @ b + kind.log_base(rows) + like(found, rows)
 
 
-def reverse_annealed_density(machine, data_mean, rows, n_runs, n_betas, stream):
+def reverse_annealed_density(path, betas, rows, n_runs, stream):
     """log of the density with which annealing ends at visible units, (n_rows,).
 
-    By annealing in reverse, from the rows down to the base machine, whose log Z is
-    known. The exponential is an unbiased estimate of the density of the last state of
-    a forward run, so the logarithm errs downwards in expectation. With more
-    temperatures that density comes to be the machine's [Burda, Grosse & Salakhutdinov
-    2015]. For machines of one hidden layer, where a row is all that a run starts from.
+    By annealing in reverse along a path, from the rows down to its start, whose log Z
+    is known; the `betas` fall. The exponential is an unbiased estimate of the density
+    of the last state of a forward run, so the logarithm errs downwards in expectation.
+    With more temperatures that density comes to be the machine's [Burda, Grosse &
+    Salakhutdinov 2015]. For machines of one hidden layer, where a row is all that a
+    run starts from.
     """
-    path = straight_from(machine, data_mean)
-    betas = np.linspace(1.0, 0.0, n_betas).tolist()
     log_weights = [anneal(path, betas, [rows, None], stream)[0] for _ in range(n_runs)]
     found = log_mean_exp(np.stack(log_weights)) - path.log_partition()
-    return like(found, rows) - free_energy(machine, [rows, None])
+    return like(found, rows) - free_energy(path.machine, [rows, None])
 
 
 def normalised(log_weights):
