@@ -174,13 +174,13 @@ def uncertain(work=0.0):
 
 
 def test_scores_use_the_best_estimate_and_warn_once(monkeypatch):
-    monkeypatch.setattr(_queries, "WIDE_BRACKET", 0.5)
+    monkeypatch.setattr(_queries, "WIDE_BRACKET", 0.1)
     rbm, X = uncertain(), patterns(n_features=30)
     with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 50\)"):
         rbm.score(X)
     coarse = rbm.score_samples(X)  # a warning would be an error
     fine = rbm.log_partition(n_betas=3000, n_runs=200)
-    assert fine.upper - fine.lower < 0.5
+    assert fine.upper - fine.lower < 0.1
     assert_allclose(rbm.score_samples(X), -rbm.free_energy(X) - fine.value)
     assert not np.allclose(coarse, rbm.score_samples(X))
     with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 4\)"):
@@ -303,7 +303,7 @@ def test_an_estimate_without_overlap_is_uncertain():
         for x in (rbm.components_, rbm.intercept_hidden_, rbm.intercept_visible_)
     )
     with pytest.warns(ConvergenceWarning, match="log Z is uncertain"):
-        found = rbm.log_partition("ais", n_betas=50, n_runs=20)
+        found = rbm.log_partition("ais", n_betas=2, n_runs=20)
     assert found.upper == np.inf or found.upper - found.lower > 1.0
 
 
