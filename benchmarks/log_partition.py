@@ -5,9 +5,9 @@
 A default fit of thresholded MNIST, 500 hidden units and 20 epochs. Annealing from a
 mixture, as `log_partition` does it, takes turns with the usual annealing from
 independent units, which has its reverse runs from the chains of the fit. Both have 800
-inverse temperatures, and other random numbers every time. What they should hold is the
-mean of long annealings from a mixture. Before that comes the usual one with as many
-temperatures, and last log Z as the cautious scores of 100 test rows have it.
+inverse temperatures, and other random numbers every time. First come long annealings in
+both ways; the mean of those from a mixture is what brackets should hold. Last is log Z
+as the cautious scores of 100 test rows have it.
 """
 
 import time

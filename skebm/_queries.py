@@ -125,8 +125,9 @@ class LogPartitionMixin(MachineMixin):
         acceptance ratio [3]_.
 
         Annealing starts from a mixture of independent units [4]_. It is fitted to where
-        chains go, those of the fit and others that are cooled from high temperatures,
-        so each mode of the machine that they visit has its runs from the start.
+        chains go: those of the fit, some that are cooled from independent units, and
+        some that start from fair coins. So modes that they visit have runs from the
+        start, as a rule.
         A first annealing, of half as many temperatures, tells how much of the
         probability is where each component is, and the weights of the mixture follow.
         The samples that reverse annealing starts from are the forward runs, drawn by
@@ -146,12 +147,14 @@ class LogPartitionMixin(MachineMixin):
             or its even ones, and "ais" anneals. "auto" is "exact" where that side has
             at most 20 units, and "ais" else.
         n_betas : int or "auto", default="auto"
-            Number of inverse temperatures. Time is proportional to it. "auto" begins
+            Number of inverse temperatures. Time is proportional to it, and the Gibbs
+            steps and temperatures that the mixture is made with are. "auto" begins
             with 50, and takes four times as many, up to 800, while `upper` is more than
             1 nat above `lower` and all of it takes no longer than the fit did, in Gibbs
             steps.
         n_runs : int, default=100
-            Number of annealing runs in each direction.
+            Number of annealing runs in each direction, and of the chains of the fit
+            that the mixture is fitted to.
 
         Returns
         -------

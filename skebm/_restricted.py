@@ -23,7 +23,7 @@ HIDDEN_UNITS = [StrOptions(set(HIDDEN))]
 
 
 # Runs of the annealing by which cautious scores find the mixture's weights.
-N_RUNS = 100
+N_MIXTURE_RUNS = 100
 
 
 def hidden_kind(rbm):
@@ -131,13 +131,14 @@ class BaseRBM(BaseBoltzmannMachine):
         """Estimate the log-likelihood of each row cautiously, in nats.
 
         By annealing in reverse from the rows themselves (RAISE) [1]_ [2]_, down to the
-        mixture that :meth:`log_partition` starts from. It takes neither log Z nor
-        samples of the machine. The estimate is too low on average, by nats where
-        temperatures are few, for the density with which annealing ends at the row. That
-        comes to be the machine's with more temperatures. Until then annealing may
-        divide its runs between modes that are far apart otherwise than the machine
-        does, and the rows of a mode that it prefers score too high. Take the mean over
-        a hundred rows or more: a single row's value is off by several nats.
+        mixture that :meth:`log_partition` starts from, whose log Z is known. Chains
+        only shape the mixture: rows of a mode that they miss score lower. The estimate
+        is too low on average, by nats where temperatures are few, for the density with
+        which annealing ends at the row. That comes to be the machine's with more
+        temperatures. Until then annealing may divide its runs between modes that are
+        far apart otherwise than the machine does, and the rows of a mode that it
+        prefers score too high. Take the mean over a hundred rows or more: a single
+        row's value is off by several nats.
 
         Parameters
         ----------
@@ -147,7 +148,8 @@ class BaseRBM(BaseBoltzmannMachine):
             Number of independent runs for each row, over whose probabilities the mean
             is taken. More of them make the estimate less cautious.
         n_betas : int, default=1000
-            Number of inverse temperatures.
+            Number of inverse temperatures. In each call the mixture is fitted anew,
+            with half as many Gibbs steps and temperatures, by 100 runs.
         random_state : int, RandomState instance or None, default=None
             Seed of the random numbers. None is that of the fit, which gives the same
             values on every call, as an int does. Those of a row depend on its place.
@@ -161,7 +163,7 @@ class BaseRBM(BaseBoltzmannMachine):
         ----------
         .. [1] Burda, Y., Grosse, R. and Salakhutdinov, R. (2015). Accurate and
            conservative estimates of MRF log-likelihood using reverse annealing.
-           Proceedings of AISTATS 38, 102-110.
+           Proceedings of AISTATS 18, 102-110.
         .. [2] Upadhya, V. and Sastry, P. S. (2015). Empirical analysis of sampling
            based estimators for evaluating RBMs. Proceedings of ICONIP, 545-553.
 
@@ -179,7 +181,7 @@ class BaseRBM(BaseBoltzmannMachine):
         def density(machine, mean, draws):
             base = base_biases(machine.units, machine.params, mean)
             chains = [None, like(self.h_samples_, mean)]
-            path = path_to(machine, base, chains, N_RUNS, n_betas, draws)
+            path = path_to(machine, base, chains, N_MIXTURE_RUNS, n_betas, draws)
             betas = spaced(n_betas)[::-1]
             return lambda rows: reverse_annealed_density(
                 path, betas, rows, n_runs, draws

@@ -379,9 +379,9 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
 
         By independent units in all hidden layers, whose probabilities are updated in
         turn, those of odd layers and those of even ones, each given the others. Each
-        update raises the bound of the log-likelihood that :meth:`score_samples` gives.
-        A row is done once none of its probabilities changes by more than `tol`, so
-        the result for it does not depend on the other rows.
+        update raises the bound that ``score_samples(X, n_samples=0)`` gives. A row is
+        done once none of its probabilities changes by more than `tol`, so the result
+        for it does not depend on the other rows.
 
         Parameters
         ----------
@@ -439,11 +439,12 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to score.
         n_samples : int, default=20
-            Number of samples of the hidden layers for each row. Their random numbers
-            are those of the fit, and the same for all rows. So rows have an error in
-            common, which a mean over rows keeps: some hundredths of a nat on images of
-            digits. Take more samples to tell models apart that are as near. With one
-            hidden layer none are needed: the log-likelihood is exact but for log Z.
+            Number of samples of the hidden layers for each row, and not of rows;
+            :meth:`score` always has 20. Their random numbers are those of the fit, and
+            the same for all rows. So rows have an error in common, which a mean over
+            rows keeps: some hundredths of a nat on images of digits. Take more samples
+            to tell models apart that are as near. With one hidden layer none are
+            needed: the log-likelihood is exact but for log Z.
 
         Returns
         -------
@@ -494,7 +495,7 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         the machine, with the row in its place [1]_ [2]_. The likelihood that this gives
         is right on average, but for log Z; so its logarithm is too low on average, by
         less the more runs and temperatures there are. On average mean field loses no
-        less than :meth:`score_samples` is below it.
+        less than ``score_samples(X, n_samples=0)`` is below it.
 
         Parameters
         ----------

@@ -28,7 +28,7 @@ class Mixture(NamedTuple):
     log_weights: object
 
     def scores(self, even):
-        """log of the density of even layers by component, (n_rows, k), but log_base."""
+        """log of the density by component, (n_rows, k), without the base measure."""
         pairs = zip(even, self.biases, strict=True)
         return self.offsets + sum(x @ b for x, b in pairs)
 

@@ -56,7 +56,8 @@ RUNS_TO_OTHERS, SHARES = 2, (0.5, 0.4, 0.1)
 # The share of the weights that stays as it is after the first annealing.
 STAYING = 0.3
 
-# Gibbs steps that each temperature takes: in the three annealings as long as two.
+# Time for each temperature, in Gibbs steps of all runs: two in each of two and a half
+# annealings, and about one for the chains.
 ANNEALING_STEPS = 6
 
 # Shape of the beta distribution whose quantiles are the inverse temperatures: the

@@ -30,7 +30,7 @@ BLOCK_BYTES = 2**20
 
 
 class Path(NamedTuple):
-    """What annealing found of log Z on its way, from the base machine to the machine.
+    """What annealing found of log Z on its way, from where it is known to the machine.
 
     For each inverse temperature: the estimates of the two directions, and their
     standard errors, as tuples. Both begin with the log Z that is known. The reverse
@@ -278,6 +278,9 @@ def bracket(known, up, down):
 
     `known` is log Z where `up` starts. The value is Bennett's estimate from both, and
     the bounds enclose all three, each with two of its standard errors on either side.
+
+    Bennett's error takes the directions to be independent. Where `down` starts from
+    runs of `up`, resampled, they nearly are, as its weights are of other steps.
 
     Where forward is above reverse by more than these margins, the samples cannot be
     from the whole of the machine. Then the value is that of forward AIS alone.

@@ -118,14 +118,12 @@ class Straight(NamedTuple):
         return sum(float(kind.log_partition(b)) for kind, b in pairs)
 
 
-def log_density_ratio(machine, base, layers, incoming=None):
+def log_density_ratio(machine, base, layers):
     """By how much -E of `machine` is above that of the base machine, (n_rows,).
 
-    It is d log p / d beta of all layers, but for a constant. `incoming` is what comes
-    over the weights to the odd layers, where it is known.
+    It is d log p / d beta of all layers, but for a constant.
     """
-    incoming = odd_inputs(machine, layers) if incoming is None else incoming
-    total = 0.0
+    incoming, total = odd_inputs(machine, layers), 0.0
     for index, (x, a) in enumerate(zip(layers, incoming, strict=True)):
         total = total + x @ (machine.params.biases[index] - base[index])
         if index % 2 == ODD:

@@ -34,9 +34,8 @@ class LogPartitionDisplay:
     """Estimates of log Z by annealing in two directions, and what lies between them.
 
     Forward annealing errs downwards, and reverse annealing upwards, if it starts from
-    samples of the whole machine. So where both meet, log Z may be trusted: unless the
-    chains of the fit have never been in some modes. Then forward may come out above
-    reverse; more temperatures may show it.
+    samples of the whole machine. So where both meet, log Z may be trusted, unless there
+    is a mode in which no chain and no run has been.
 
     It is recommended to use :meth:`from_estimator` to make one. All arguments are
     stored as attributes.
