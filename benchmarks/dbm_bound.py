@@ -3,9 +3,10 @@
     SKEBM_DATA=folder python benchmarks/dbm_bound.py
 
 784-200-400, on grey values from which visible units are drawn anew each time. For test
-rows that were drawn once: the bound by mean field, and the log-likelihood by annealing
-the hidden layers of each row. Beside it are machines of one hidden layer, with as many
-units as the first layer, and with as many weights as both, for as many epochs.
+rows that were drawn once: the bound by mean field, the scores by importance sampling
+from it, and the log-likelihood by annealing the hidden layers of each row. Beside it
+are machines of one hidden layer, with as many units as the first layer, and with as
+many weights as both, for as many epochs.
 """
 
 import time
@@ -32,7 +33,10 @@ def main():
     dbm = DBM((200, 400), rbm=rbm, n_iter=JOINT, learning_rate=0.04, **COMMON)
     dbm.set_params(n_mean_field_steps=10).fit(X)
     print(dbm.log_partition("ais", n_betas=N_BETAS)[:3])
-    line("DBM 200-400, bound", dbm.score_samples(X_test), begin)
+    line("DBM 200-400, mean field", dbm.score_samples(X_test, 0), begin)
+    for n_samples in (1, 20, 1000):
+        found = dbm.score_samples(X_test, n_samples)
+        line(f"the same, {n_samples} samples", found, begin)
     for n_betas in (200, 1000):
         found = dbm.annealed_score_samples(X_test, n_betas=n_betas)
         line(f"the same, {n_betas} temperatures", found, begin)

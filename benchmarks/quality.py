@@ -31,7 +31,7 @@ from sklearn.neural_network import BernoulliRBM as SklearnRBM
 from skebm import BernoulliRBM
 
 # Temperatures on the way, and at the end.
-N_BETAS, LAST_N_BETAS = 1000, 20_000
+N_BETAS, LAST_N_BETAS = 400, 2000
 BATCH_SIZE, SECONDS_A_LINE = 100, 60
 
 

@@ -52,8 +52,8 @@ for name, error in errors.items():
 # For this, the pixels are on or off. A machine of 64 hidden units is given a second
 # layer of 32, in a deep belief network and in a deep Boltzmann machine. Or it is given
 # four times as many units, and as much time as the slowest. Of the deep ones the score
-# is a lower bound of the log-likelihood. The error bars are what is uncertain about
-# log Z.
+# is a lower bound of the log-likelihood, by samples. The error bars are what is
+# uncertain about log Z.
 
 X_train, X_test = X_train > 0.45, X_test > 0.45
 

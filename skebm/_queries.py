@@ -20,7 +20,7 @@ from ._validation import (
     mean_score,
 )
 from ._warnings import warn
-from .core import ladder, partition, tempering
+from .core import mixture_annealing, partition
 from .core.backend import namespace, to_numpy
 from .core.conditional import conditional_mean, sample_visible
 from .core.machine import visible_mean
@@ -35,6 +35,7 @@ from .core.sampling import (
     visible_free_energy,
 )
 from .core.streams import Purpose, stream
+from .core.tempering import base_biases
 from .core.training import steps_of_work
 
 # Width in nats of the interval for log Z above which a warning tells of it.
@@ -106,7 +107,7 @@ class LogPartitionMixin(MachineMixin):
 
     @validate_params(
         {
-            "method": [StrOptions({"auto", "exact", "ais", "tempering"})],
+            "method": [StrOptions({"auto", "exact", "ais"})],
             "n_betas": [
                 StrOptions({"auto"}),
                 Interval(Integral, 2, None, closed="left"),
@@ -118,22 +119,22 @@ class LogPartitionMixin(MachineMixin):
     def log_partition(self, method="auto", *, n_betas="auto", n_runs=100):
         """Logarithm of the partition function Z, in nats.
 
-        Exactly, or by annealed importance sampling [1]_ from a machine without weights
-        that has the data's means, in both directions [2]_: forward it errs downwards in
-        expectation; reverse, from samples of the machine itself, upwards. The value
-        joins both by Bennett's acceptance ratio [3]_. The samples are the chains of the
-        fit, after `n_betas` further Gibbs steps. If these do not reach all the modes of
-        the machine, the estimates are too low, and more `n_betas` may show it. Where
-        forward clearly is above reverse annealing, the value is that of the former
-        alone.
+        Exactly, or by annealed importance sampling [1]_ in both directions [2]_:
+        forward, which errs downwards in expectation, and in reverse, which errs upwards
+        if its samples are of the whole machine. The value joins both by Bennett's
+        acceptance ratio [3]_.
 
-        For machines whose modes Gibbs steps hardly connect there are tempered chains:
-        forward annealing goes as far as its runs stay worth half of their number. From
-        there to the machine itself goes a ladder of chains, one at each inverse
-        temperature, which change places with their neighbours [4]_, and whose Bennett
-        ratios add up to log Z. Half of the ladders begin with the runs of annealing,
-        and half with the chains of the fit, from whose lowest rung is annealed back.
-        As long as they have not come to the same, the two directions differ.
+        Annealing starts from a mixture of independent units [4]_. It is fitted to where
+        chains go: those of the fit, some that are cooled from independent units, and
+        some that start from fair coins. So modes that they visit have runs from the
+        start, as a rule.
+        A first annealing, of half as many temperatures, tells how much of the
+        probability is where each component is, and the weights of the mixture follow.
+        The samples that reverse annealing starts from are the forward runs, drawn by
+        their weights, after some Gibbs steps. Where forward clearly is above reverse
+        annealing, the value is that of the former alone. A mode in which no chain and
+        no run has been is in none of the estimates: then the two directions may agree,
+        and both be too low.
 
         The random numbers come from the fit, so that repeated calls agree. Results are
         kept, and used again for as long as the parameters are the same, in the scores
@@ -141,19 +142,19 @@ class LogPartitionMixin(MachineMixin):
 
         Parameters
         ----------
-        method : {"auto", "exact", "ais", "tempering"}, default="auto"
+        method : {"auto", "exact", "ais"}, default="auto"
             "exact" enumerates the smaller side of the machine, which is its odd layers
-            or its even ones, "ais" anneals, and "tempering" takes tempered chains.
-            "auto" is "exact" where that side has at most 20 units, and "ais" else.
+            or its even ones, and "ais" anneals. "auto" is "exact" where that side has
+            at most 20 units, and "ais" else.
         n_betas : int or "auto", default="auto"
-            Number of inverse temperatures, and of steps of tempered chains. Time is
-            proportional to it; the fluctuation of the weights falls with its square
-            root. "auto" begins with 50, and takes four times as many, up to 800, while
-            `upper` is more than 1 nat above `lower` and all of it takes no longer than
-            the fit did, in Gibbs steps.
+            Number of inverse temperatures. Time is proportional to it, and the Gibbs
+            steps and temperatures that the mixture is made with are. "auto" begins
+            with 50, and takes four times as many, up to 800, while `upper` is more than
+            1 nat above `lower` and all of it takes no longer than the fit did, in Gibbs
+            steps.
         n_runs : int, default=100
-            Number of annealing runs in each direction. There are about twice as many
-            tempered chains.
+            Number of annealing runs in each direction, and of the chains of the fit
+            that the mixture is fitted to.
 
         Returns
         -------
@@ -185,9 +186,8 @@ class LogPartitionMixin(MachineMixin):
            Proceedings of AISTATS 18, 102-110.
         .. [3] Bennett, C. H. (1976). Efficient estimation of free energy differences
            from Monte Carlo data. Journal of Computational Physics 22, 245-268.
-        .. [4] Geyer, C. J. (1991). Markov chain Monte Carlo maximum likelihood.
-           Computing Science and Statistics: Proceedings of the 23rd Symposium on the
-           Interface, 156-163.
+        .. [4] Owen, A. and Zhou, Y. (2000). Safe and effective importance sampling.
+           Journal of the American Statistical Association 95, 135-143.
         """
         check_is_fitted(self)
         machine = self._machine()
@@ -201,7 +201,7 @@ class LogPartitionMixin(MachineMixin):
             )
         if method == "exact" or (method == "auto" and few):
             return self._kept("exact", partial(partition.exact, machine))[0]
-        annealed = partial(self._estimated, machine, method, n_runs)
+        annealed = partial(self._estimated, machine, n_runs)
         result, new, taken = self._grown(annealed, n_betas, n_runs, is_wide)
         if new and is_wide(result):
             warn(
@@ -220,7 +220,7 @@ class LogPartitionMixin(MachineMixin):
         The latter while the fit took longer. Also whether that was not known before,
         and the number of temperatures.
         """
-        steps = partition.ANNEALING_STEPS * steps_of_work(1, n_runs)
+        steps = mixture_annealing.ANNEALING_STEPS * steps_of_work(1, n_runs)
         taken = FIRST_BETAS if n_betas == "auto" else n_betas
         result, new = annealed(taken)
         work = steps * taken
@@ -232,23 +232,18 @@ class LogPartitionMixin(MachineMixin):
             result, new = annealed(taken)
         return result, new, taken
 
-    def _estimated(self, machine, method, n_runs, n_betas):
-        """log Z by annealing or tempered chains; whether it was not known before."""
-        name, estimate = (
-            f"{n_betas} temperatures, {n_runs} runs",
-            partition.annealed_from,
-        )
-        if method == "tempering":
-            name, estimate = f"{name}, tempered chains", ladder.tempered
+    def _estimated(self, machine, n_runs, n_betas):
+        """log Z by annealing, and whether it was not known before."""
 
         def compute():
-            mean = self._data_mean()
-            base = tempering.base_biases(machine.units, machine.params, mean)
+            mean, chains = self._data_mean(), self._read_chains()
+            base = base_biases(machine.units, machine.params, mean)
             draws = stream(self._seed, Purpose.PARTITION, mean)
-            chains = self._read_chains()
-            return estimate(machine, base, chains, n_runs, n_betas, draws)
+            return mixture_annealing.annealed(
+                machine, base, chains, n_runs, n_betas, draws
+            )
 
-        return self._kept(name, compute)
+        return self._kept(f"{n_betas} temperatures, {n_runs} runs", compute)
 
     def _kept(self, name, compute):
         """log Z as it is known by that name, or else computed; whether it is new."""
@@ -462,10 +457,9 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
     def score_samples(self, X):
         """Log-likelihood of each row, in nats.
 
-        With more than one hidden layer it is the variational lower bound of it, by mean
-        field: but for log Z, which is exact or estimated by :meth:`log_partition`. Of
-        the estimates that were made for the present parameters, it is the one with the
-        narrowest bracket; where there is none, the default one.
+        It is exact but for log Z, which is exact or estimated by :meth:`log_partition`.
+        Of the estimates that were made for the present parameters, it is the one with
+        the narrowest bracket; where there is none, the default one.
 
         Parameters
         ----------
@@ -475,34 +469,37 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
-            ``-F(X) - log Z``, with the free energy F or its upper bound. The same on
-            every call, until :meth:`log_partition` finds a narrower bracket, and for
-            any order or subset of the rows.
+            ``-F(X) - log Z``, with the free energy F. The same on every call, until
+            :meth:`log_partition` finds a narrower bracket, and for any order or subset
+            of the rows.
 
         Warns
         -----
         ConvergenceWarning
             If log Z has to be estimated, and is uncertain by more than 1 nat.
         """
+        return self._scores(X, lambda machine, v: visible_free_energy(machine, v, FINE))
+
+    def _scores(self, X, free_energy):
+        """-F - log Z of each row, by a function of machine and visible units for F."""
         X, machine = self._machine_for(X, "score_samples")
-        value = by_blocks(
-            lambda v: visible_free_energy(machine, v, FINE), X, float_dtype(X)
-        )
+        value = by_blocks(lambda v: free_energy(machine, v), X, float_dtype(X))
         return -value - self._log_z(X) + machine.units[0].log_jacobian
 
     def _by_annealing(self, density, X, method, n_runs, n_betas, random_state):
-        """log of a `density` of the core's for each row, by runs of annealing."""
+        """log of a density of each row, by runs of annealing.
+
+        It is what `density` makes of machine, mean of the data and random numbers, as a
+        function of rows.
+        """
         check_scalar(n_runs, "n_runs", Integral, min_val=1)
         check_scalar(n_betas, "n_betas", Integral, min_val=2)
         X, machine = self._machine_for(X, method)
         dtype = float_dtype(X)
         seed = self._seed if random_state is None else random_state
         draws, mean = self._draws(Purpose.BOUND, seed), self._data_mean(dtype)
-
-        def of(rows):
-            return density(machine, mean, rows, n_runs, n_betas, draws)
-
-        return by_blocks(of, X, dtype) + machine.units[0].log_jacobian
+        found = by_blocks(density(machine, mean, draws), X, dtype)
+        return found + machine.units[0].log_jacobian
 
     def _machine_for(self, X, method, missing=False):
         """Checked rows as visible states, and the machine in their dtype."""

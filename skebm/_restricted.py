@@ -6,17 +6,24 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseBoltzmannMachine
+from .core.backend import like
 from .core.conditional import reverse_annealed_density
 from .core.gaussian import Gaussian
 from .core.machine import ODD, Params, free_energy, pseudo_log_likelihood, to_means
 from .core.missing import expected
+from .core.mixture_annealing import path_to, spaced
 from .core.rows import by_blocks, float_dtype, has_nan
 from .core.sampling import gibbs
 from .core.streams import Purpose, stream
+from .core.tempering import base_biases
 from .core.units import Bernoulli
 
 HIDDEN = {"bernoulli": Bernoulli, "gaussian": Gaussian}
 HIDDEN_UNITS = [StrOptions(set(HIDDEN))]
+
+
+# Runs of the annealing by which cautious scores find the mixture's weights.
+N_MIXTURE_RUNS = 100
 
 
 def hidden_kind(rbm):
@@ -123,16 +130,15 @@ class BaseRBM(BaseBoltzmannMachine):
     def cautious_score_samples(self, X, *, n_runs=1, n_betas=1000, random_state=None):
         """Estimate the log-likelihood of each row cautiously, in nats.
 
-        By annealing in reverse from the rows themselves down to independent units
-        (RAISE) [1]_ [2]_. It takes neither log Z nor samples of the machine, which may
-        both be wrong in the same direction: where the Markov chains do not reach all
-        modes, :meth:`score_samples` is too high, and nothing shows it. The estimate is
-        too low on average, by nats where temperatures are few, for the density with
-        which annealing from independent units ends at the row. That comes to be the
-        machine's with more temperatures. Until then annealing may divide its runs
-        between modes that are far apart otherwise than the machine does, and the rows
-        of a mode that it prefers score too high. Take the mean over a hundred rows or
-        more: a single row's value is off by several nats.
+        By annealing in reverse from the rows themselves (RAISE) [1]_ [2]_, down to the
+        mixture that :meth:`log_partition` starts from, whose log Z is known. Chains
+        only shape the mixture: rows of a mode that they miss score lower. The estimate
+        is too low on average, by nats where temperatures are few, for the density with
+        which annealing ends at the row. That comes to be the machine's with more
+        temperatures. Until then annealing may divide its runs between modes that are
+        far apart otherwise than the machine does, and the rows of a mode that it
+        prefers score too high. Take the mean over a hundred rows or more: a single
+        row's value is off by several nats.
 
         Parameters
         ----------
@@ -142,7 +148,8 @@ class BaseRBM(BaseBoltzmannMachine):
             Number of independent runs for each row, over whose probabilities the mean
             is taken. More of them make the estimate less cautious.
         n_betas : int, default=1000
-            Number of inverse temperatures.
+            Number of inverse temperatures. In each call the mixture is fitted anew,
+            with half as many Gibbs steps and temperatures, by 100 runs.
         random_state : int, RandomState instance or None, default=None
             Seed of the random numbers. None is that of the fit, which gives the same
             values on every call, as an int does. Those of a row depend on its place.
@@ -156,7 +163,7 @@ class BaseRBM(BaseBoltzmannMachine):
         ----------
         .. [1] Burda, Y., Grosse, R. and Salakhutdinov, R. (2015). Accurate and
            conservative estimates of MRF log-likelihood using reverse annealing.
-           Proceedings of AISTATS 38, 102-110.
+           Proceedings of AISTATS 18, 102-110.
         .. [2] Upadhya, V. and Sastry, P. S. (2015). Empirical analysis of sampling
            based estimators for evaluating RBMs. Proceedings of ICONIP, 545-553.
 
@@ -170,14 +177,18 @@ class BaseRBM(BaseBoltzmannMachine):
         >>> bool(abs(lost.mean()) < 0.05)
         True
         """
-        return self._by_annealing(
-            reverse_annealed_density,
-            X,
-            "cautious_score_samples",
-            n_runs,
-            n_betas,
-            random_state,
-        )
+
+        def density(machine, mean, draws):
+            base = base_biases(machine.units, machine.params, mean)
+            chains = [None, like(self.h_samples_, mean)]
+            path = path_to(machine, base, chains, N_MIXTURE_RUNS, n_betas, draws)
+            betas = spaced(n_betas)[::-1]
+            return lambda rows: reverse_annealed_density(
+                path, betas, rows, n_runs, draws
+            )
+
+        method = "cautious_score_samples"
+        return self._by_annealing(density, X, method, n_runs, n_betas, random_state)
 
     def pseudo_log_likelihood(self, X):
         """Pseudo-log-likelihood of each row, in nats, exact over all features.

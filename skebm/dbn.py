@@ -38,7 +38,7 @@ from .core import stack as belief
 from .core import wake_sleep
 from .core.backend import namespace
 from .core.rows import Encoded, by_blocks, float_dtype
-from .core.streams import Purpose, stream
+from .core.streams import Purpose, spread_draws, stream
 
 
 class DBN(
@@ -491,7 +491,8 @@ class DBN(
         X, stack = self._stack_for(X, "score_samples")
         draws = stream(self._seed, Purpose.BOUND, stack.top.params.biases[0])
         n_passes = n_samples if stack.recognition else 1
-        numbers = belief.spread_draws(stack, n_passes, draws)
+        sizes = [machine.params.biases[1].shape[0] for machine in stack.recognition]
+        numbers = spread_draws(sizes, n_passes, draws)
         kind = stack.visible_kind
         value = by_blocks(
             lambda v: belief.bound(stack, v, numbers), Encoded(X, kind), float_dtype(X)
@@ -503,7 +504,7 @@ class DBN(
 
         Parameters
         ----------
-        method : {"auto", "exact", "ais", "tempering"}, default="auto"
+        method : {"auto", "exact", "ais"}, default="auto"
             As in :meth:`BernoulliRBM.log_partition`.
         **options : dict
             Its further parameters, `n_betas` and `n_runs`.

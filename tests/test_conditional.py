@@ -25,6 +25,7 @@ from skebm.core.conditional import (
 from skebm.core.gaussian import Gaussian
 from skebm.core.machine import Machine, Params
 from skebm.core.streams import Purpose, stream
+from skebm.core.tempering import Straight
 from skebm.core.units import Bernoulli, Held
 
 from .enumeration import Enumeration
@@ -167,7 +168,8 @@ def test_reverse_annealing_finds_the_density_of_forward_annealing():
     visible, expected = density_of_annealing(oracle, base, np.linspace(0, 1, 4))
     draws = stream(0, Purpose.BOUND, mean)
     rows = np.repeat(visible, n, axis=0)
-    log_p = reverse_annealed_density(machine, mean, rows, 1, 4, draws)
+    path, betas = Straight(machine, (base, np.zeros(3))), [1.0, 2 / 3, 1 / 3, 0.0]
+    log_p = reverse_annealed_density(path, betas, rows, 1, draws)
     found = np.exp(log_p).reshape(-1, n)
     error = found.std(axis=1) / np.sqrt(n)
     assert np.max(np.abs(found.mean(axis=1) - expected) / error) < 5
@@ -175,7 +177,8 @@ def test_reverse_annealing_finds_the_density_of_forward_annealing():
     assert np.max(np.abs(found.mean(axis=1) - machines) / error) > 5
     # In nats too low on average; with many temperatures and runs right.
     assert np.all(log_p.reshape(-1, n).mean(axis=1) < np.log(expected))
-    near = reverse_annealed_density(machine, mean, visible, 100, 300, draws)
+    many = np.linspace(1.0, 0.0, 300).tolist()
+    near = reverse_annealed_density(path, many, visible, 100, draws)
     assert_allclose(near, np.log(machines), atol=0.1)
 
 

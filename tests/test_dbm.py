@@ -15,7 +15,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skebm import DBM, BernoulliRBM, GaussianRBM
+from skebm import dbm as dbm_module
 from skebm.core import early_stopping, partition, training
+from skebm.core.sampling import FINE
 
 from .enumeration import Enumeration
 from .machines import standard_errors
@@ -63,16 +65,65 @@ def all_visible(oracle):
 # What the methods compute
 
 
-def test_scores_are_the_bound_by_enumeration(dbm, oracle):
+def test_scores_without_samples_are_the_bound_by_enumeration(dbm, oracle):
     X = all_visible(oracle)
     layers = dbm.mean_field(X, tol=1e-12).layers
     expected = [oracle.bound(v, [x[row] for x in layers]) for row, v in enumerate(X)]
     exact = np.array([oracle.log_marginal({0: v}) for v in X])
-    found = dbm.score_samples(X)
+    found = dbm.score_samples(X, n_samples=0)
     assert_allclose(found, expected, atol=1e-8)
     assert (found < exact).all()
     assert np.mean(exact - found) < 0.5
-    assert_allclose(dbm.score(X), np.mean(expected), atol=1e-8)
+
+
+def test_scores_come_near_the_likelihood_with_more_samples(dbm, oracle):
+    """The default is nearer than mean field, and on average below."""
+    X = all_visible(oracle)
+    exact = np.array([oracle.log_marginal({0: v}) for v in X])
+    lost = [exact - dbm.score_samples(X, n) for n in (5000, 20, 0)]
+    assert np.abs(lost[0]).max() < 0.02
+    assert -0.02 < np.mean(lost[1]) < 0.3 * np.mean(lost[2])
+    assert dbm.score(X) == np.mean(dbm.score_samples(X, n_samples=20))
+
+
+def test_scores_depend_on_the_seed_and_the_number_of_samples(dbm, oracle):
+    X = all_visible(oracle)
+    first = dbm.score_samples(X)
+    assert_array_equal(dbm.score_samples(X), first)
+    assert (dbm.score_samples(X, n_samples=21) != first).any()
+    dbm._seed += 1
+    assert (dbm.score_samples(X) != first).any()
+
+
+def test_scores_take_as_many_samples_as_are_asked_for(dbm, oracle, monkeypatch):
+    """By mean field as far as it goes, and not as training has it."""
+    taken, plain = [], dbm_module.importance_free_energy
+
+    def spied(machine, v, inference, numbers):
+        taken.append((inference, len(numbers), [len(x) for x in numbers[0]]))
+        return plain(machine, v, inference, numbers)
+
+    monkeypatch.setattr(dbm_module, "importance_free_energy", spied)
+    dbm.score_samples(all_visible(oracle), n_samples=7)
+    assert taken == [(FINE, 7, [2])]
+
+
+@pytest.mark.parametrize("n_samples", [-1, 1.5])
+def test_scores_ask_for_a_whole_number_of_samples(dbm, oracle, n_samples):
+    with pytest.raises((TypeError, ValueError), match="n_samples"):
+        dbm.score_samples(all_visible(oracle), n_samples)
+
+
+def test_scores_of_real_values_are_in_the_units_of_the_user():
+    """A hundred times as wide, a row of three has a density of so much less."""
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    rbms = [GaussianRBM(n_iter=1), BernoulliRBM(n_iter=1)]
+    one, other = (
+        DBM((2, 2), rbm=rbms, n_iter=1, random_state=0).fit(scale * X)
+        for scale in (1.0, 100.0)
+    )
+    lost = one.score_samples(X) - other.score_samples(100.0 * X)
+    assert_allclose(lost, 3 * np.log(100.0), atol=1e-3)
 
 
 def off_by_annealing(dbm, oracle):
@@ -126,7 +177,8 @@ def test_scores_go_further_than_training_does(dbm):
     X = all_visible(strong)
     layers = dbm.mean_field(X, tol=1e-12).layers
     expected = [strong.bound(v, [x[row] for x in layers]) for row, v in enumerate(X)]
-    assert_allclose(dbm.score_samples(X), expected, rtol=0, atol=1e-9)
+    found = dbm.score_samples(X, n_samples=0)
+    assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
 def test_mean_field_solves_its_equations(dbm, oracle):
@@ -374,7 +426,8 @@ def test_learns_what_independent_units_cannot(pretrain, centered, algorithm):
     ).fit(X)
     found = exact_likelihood(dbm, new)
     assert found > independent + 0.5
-    assert 0.0 <= found - dbm.score(new) < 0.3
+    assert 0.0 <= found - dbm.score_samples(new, n_samples=0).mean() < 0.3
+    assert abs(found - dbm.score(new)) < 0.05
 
 
 def test_pretraining_alone_makes_a_good_start():
@@ -533,7 +586,8 @@ def test_early_stopping_keeps_the_best_epoch():
     assert np.argmax(curve) == len(curve) - 1 - dbm.n_iter_no_change
     held_out = X[held_out_of(dbm, X)]
     # Scores run mean field further than training does.
-    assert_allclose(dbm.score(held_out), max(curve), atol=0.01)
+    found = dbm.score_samples(held_out, n_samples=0).mean()
+    assert_allclose(found, max(curve), atol=0.01)
 
 
 def test_early_stopping_keeps_the_pretrained_start_if_that_is_best():

@@ -245,7 +245,7 @@ def test_directions_along_the_temperatures():
         (display.forward_, path.forward),
         (display.reverse_, path.reverse),
     ):
-        assert_allclose(line.get_xdata(), np.linspace(0, 1, 20))
+        assert_allclose(line.get_xdata(), path.betas)
         assert_allclose(line.get_ydata(), values - middle, atol=1e-12)
     (ends,) = display.bracket_
     assert_allclose(ends, np.array([found.lower, found.upper]) - middle[-1])
@@ -263,18 +263,6 @@ def test_directions_by_the_number_of_temperatures():
     assert_allclose(np.sqrt(drawn), [10, 40])
     ticks = [label.get_text() for label in display.ax_.get_xticklabels()]
     assert ticks == ["10", "40"]
-
-
-def test_tempered_chains_are_drawn_along_their_way():
-    model = rbm(4)
-    annealed = model.log_partition("ais", n_betas=10)
-    found = model.log_partition("tempering", n_betas=100)
-    assert found.upper - found.lower < annealed.upper - annealed.lower
-    for display in (LogPartitionDisplay(found), LogPartitionDisplay([annealed, found])):
-        display.plot()
-        assert_allclose(display.forward_.get_xdata(), found.path.betas)
-    with pytest.raises(ValueError, match="not for tempered chains"):
-        display.plot(against="n_betas")
 
 
 def test_exact_values_are_lines():

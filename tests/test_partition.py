@@ -155,12 +155,12 @@ def test_annealing_is_unbiased_whatever_the_temperatures(falling):
 @pytest.mark.parametrize("falling", [False, True])
 def test_annealing_with_a_broken_step_fails_the_same_test(monkeypatch, falling):
     """Negative control: every step is made at the same temperature."""
-    step = partition.tempered_step
+    step = tempering.tempered_step
 
     def broken(machine, base, beta, *rest):
         return step(machine, base, 0.9, *rest)
 
-    monkeypatch.setattr(partition, "tempered_step", broken)
+    monkeypatch.setattr(tempering, "tempered_step", broken)
     assert deviation_of_annealing(falling) > 5
 
 
@@ -171,13 +171,14 @@ def deviation_of_annealing(falling):
         machine.units, machine.params, np.array([0.1, 0.5, 0.8, 0.6])
     )
     betas = [0.0, 1 / 3, 2 / 3, 1.0]
-    expected = oracle.log_z - partition.base_log_partition(machine, base)
+    path = tempering.Straight(machine, base)
+    expected = oracle.log_z - path.log_partition()
     if falling:
         start = oracle.sample(200_000, np.random.default_rng(3))
         betas, expected = betas[::-1], -expected
     else:
-        start = partition.base_samples(machine.units, base, 200_000, draws(2))
-    log_weights, _ = partition.anneal(machine, base, betas, start, draws(1))
+        start = path.samples(200_000, draws(2))
+    log_weights, _ = partition.anneal(path, betas, start, draws(1))
     ratio, error = partition.log_mean_and_error(log_weights)
     assert error < 0.02
     return abs(ratio - expected) / error
@@ -258,7 +259,8 @@ def test_base_is_the_product_of_its_layers():
     machine, _ = random_machine((4, 3, 2))
     base = machine.params.biases
     expected = sum(np.log1p(np.exp(b)).sum() for b in base)
-    assert_allclose(partition.base_log_partition(machine, base), expected)
+    found = tempering.Straight(machine, base).log_partition()
+    assert_allclose(found, expected)
 
 
 def test_base_biases_give_the_means_and_stay_finite():

@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import BernoulliRBM as SklearnRBM
 from sklearn.pipeline import make_pipeline
 
-from skebm import BernoulliRBM
+from skebm import BernoulliRBM, _queries
 from skebm.core import training
 
 from .enumeration import Enumeration
@@ -173,13 +173,14 @@ def uncertain(work=0.0):
     return rbm
 
 
-def test_scores_use_the_best_estimate_and_warn_once():
+def test_scores_use_the_best_estimate_and_warn_once(monkeypatch):
+    monkeypatch.setattr(_queries, "WIDE_BRACKET", 0.1)
     rbm, X = uncertain(), patterns(n_features=30)
     with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 50\)"):
         rbm.score(X)
     coarse = rbm.score_samples(X)  # a warning would be an error
     fine = rbm.log_partition(n_betas=3000, n_runs=200)
-    assert fine.upper - fine.lower < 1
+    assert fine.upper - fine.lower < 0.1
     assert_allclose(rbm.score_samples(X), -rbm.free_energy(X) - fine.value)
     assert not np.allclose(coarse, rbm.score_samples(X))
     with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 4\)"):
@@ -192,26 +193,16 @@ def test_scores_use_the_best_estimate_and_warn_once():
 
 
 @pytest.mark.parametrize(
-    ("work", "n_betas"), [(0, 50), (1249, 50), (1250, 200), (5250, 800)]
+    ("work", "n_betas"), [(0, 50), (1499, 50), (1500, 200), (6300, 800)]
 )
-def test_annealing_takes_no_more_than_the_fit(work, n_betas):
-    """5 steps for each temperature: 50 of these, then 200, then 800."""
+def test_annealing_takes_no_more_than_the_fit(work, n_betas, monkeypatch):
+    """6 steps for each temperature: 50 of these, then 200, then 800."""
+    monkeypatch.setattr(_queries, "WIDE_BRACKET", 0.01)
     rbm = uncertain(work)
-    rbm.components_ = 2 * rbm.components_
     with pytest.warns(ConvergenceWarning, match=rf"n_betas \(now {n_betas}\)"):
         found = rbm.log_partition()
     # Known by what was done, and so without another warning.
     assert rbm.log_partition(n_betas=n_betas) is found is rbm.log_partition()
-
-
-def test_tempered_chains_are_kept_beside_annealing():
-    rbm = uncertain()
-    with pytest.warns(ConvergenceWarning, match=r"log_partition\('tempering'\)"):
-        found = rbm.log_partition("tempering", n_betas=20)
-    assert found.method == "tempering"
-    assert rbm.log_partition("tempering", n_betas=20) is found
-    with pytest.warns(ConvergenceWarning, match=r"log_partition\('ais'\)"):
-        assert rbm.log_partition("ais", n_betas=20) is not found
 
 
 def test_a_fit_counts_its_work():
@@ -312,7 +303,7 @@ def test_an_estimate_without_overlap_is_uncertain():
         for x in (rbm.components_, rbm.intercept_hidden_, rbm.intercept_visible_)
     )
     with pytest.warns(ConvergenceWarning, match="log Z is uncertain"):
-        found = rbm.log_partition("ais", n_betas=50, n_runs=20)
+        found = rbm.log_partition("ais", n_betas=2, n_runs=20)
     assert found.upper == np.inf or found.upper - found.lower > 1.0
 
 

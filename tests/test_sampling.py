@@ -4,28 +4,31 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from skebm.core import sampling
 from skebm.core.backend import to_numpy
 from skebm.core.machine import (
     EVEN,
     ODD,
     free_energy,
+    independent_layers,
     resample,
     to_means,
     variational_free_energy,
 )
 from skebm.core.sampling import (
     FINE,
+    USUAL,
     Inference,
     alternate,
     bottom_up,
     gibbs,
-    independent_layers,
+    importance_free_energy,
     mean_field,
     start_at_visible,
     top_down,
     visible_free_energy,
 )
-from skebm.core.streams import Purpose, stream
+from skebm.core.streams import Purpose, spread_draws, stream
 
 from .machines import NAMESPACES, SIZES, asarray_of, random_machine, standard_errors
 
@@ -313,6 +316,62 @@ def test_the_bound_of_one_hidden_layer_is_the_free_energy_itself():
     np.testing.assert_array_equal(
         variational_free_energy(machine, [visible, None]), expected
     )
+
+
+def off_by_importance(machine, oracle, n_estimates=1500):
+    """Standard errors by which the mean of estimates of p(v), of 2 samples, is off."""
+    visible = np.unique(oracle.layers[0], axis=0)
+    sizes, found = [len(b) for b in machine.params.biases[2::2]], []
+    for seed in range(n_estimates):
+        draws = spread_draws(sizes, 2, stream(seed, Purpose.BOUND, visible))
+        found.append(-importance_free_energy(machine, visible, USUAL, draws))
+    found = np.exp(np.array(found) - oracle.log_z)
+    exact = np.exp([oracle.log_marginal({0: v}) for v in visible])
+    return np.abs(found.mean(axis=0) - exact) / (found.std(axis=0) / n_estimates**0.5)
+
+
+@pytest.mark.parametrize("sizes", [(3, 3, 2), (2, 3, 2, 2), (2, 2, 2, 3, 2)])
+def test_importance_free_energy_is_right_on_average(sizes):
+    machine, oracle = random_machine(sizes, scale=1.5)
+    assert off_by_importance(machine, oracle).max() < 5
+
+
+def test_importance_weights_by_another_distribution_are_wrong(monkeypatch):
+    """Negative control: samples from other means than those that q has."""
+    machine, oracle = random_machine((3, 3, 2), scale=1.5)
+    plain = sampling.sample_from_means
+
+    def flattened(machine, layers, *args):
+        return plain(machine, [0.7 * x for x in layers], *args)
+
+    monkeypatch.setattr(sampling, "sample_from_means", flattened)
+    assert off_by_importance(machine, oracle).max() > 5
+
+
+@pytest.mark.parametrize("sizes", [(4, 3, 2), (3, 3, 2, 2)])
+def test_importance_free_energy_falls_to_the_free_energy(sizes):
+    """From above, and far below the mean-field bound, with more samples."""
+    machine, oracle = random_machine(sizes, scale=1.5)
+    visible = np.unique(oracle.layers[0], axis=0)
+    exact = np.array([-oracle.log_marginal({0: v}) - oracle.log_z for v in visible])
+
+    def off(n_samples):
+        draws = stream(0, Purpose.BOUND, visible)
+        numbers = spread_draws(
+            [len(b) for b in machine.params.biases[2::2]], n_samples, draws
+        )
+        return importance_free_energy(machine, visible, FINE, numbers) - exact
+
+    bound = visible_free_energy(machine, visible, FINE) - exact
+    assert np.abs(off(5000)).max() < 0.1 * bound.max()
+    assert np.abs(off(5000)).mean() < np.abs(off(20)).mean() < bound.mean()
+
+
+def test_importance_free_energy_of_one_hidden_layer_is_the_free_energy():
+    machine, oracle = random_machine((4, 3))
+    visible = oracle.layers[0]
+    found = importance_free_energy(machine, visible, FINE, [[]])
+    np.testing.assert_array_equal(found, free_energy(machine, [visible, None]))
 
 
 def test_lifted_layers_are_drawn_bottom_up():

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from skebm.core import stack as belief
 from skebm.core.machine import ODD as UP
 from skebm.core.machine import Machine, Params, gradient, to_means
-from skebm.core.streams import Purpose, stream
+from skebm.core.streams import Purpose, spread_draws, stream
 from skebm.core.units import Bernoulli
 
 from .enumeration import BeliefNet, Enumeration
@@ -39,7 +39,8 @@ def random_stack(sizes, seed=0, tied=False, asarray=np.asarray, scale=1.0):
 
 def draws_for(stack, n_samples, seed=0):
     draws = stream(seed, Purpose.BOUND, stack.top.params.biases[0])
-    return belief.spread_draws(stack, n_samples, draws)
+    sizes = [machine.params.biases[1].shape[0] for machine in stack.recognition]
+    return spread_draws(sizes, n_samples, draws)
 
 
 @pytest.mark.parametrize("sizes", [(4, 3, 2), (3, 2, 3, 2)])

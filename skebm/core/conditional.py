@@ -11,10 +11,18 @@ visible units observed, the mean weight is the density of the row.
 import numpy as np
 
 from .backend import device_of, like, log_mean_exp, namespace
-from .machine import EVEN, ODD, free_energy, resample, sample_from_means, to_means
-from .partition import anneal, base_log_partition, base_samples
-from .sampling import clamp, gibbs, independent_layers, start_at_visible
-from .tempering import base_biases
+from .machine import (
+    EVEN,
+    ODD,
+    free_energy,
+    independent_layers,
+    resample,
+    sample_from_means,
+    to_means,
+)
+from .partition import anneal
+from .sampling import clamp, gibbs, start_at_visible
+from .tempering import Straight, base_biases
 from .units import Held
 
 # Chains of a row at most, and Gibbs steps that each has at least.
@@ -34,6 +42,11 @@ def division(n_steps):
     return n_chains, n_steps // n_chains
 
 
+def straight_from(machine, data_mean):
+    """The path from independent units with the data's means to the machine."""
+    return Straight(machine, base_biases(machine.units, machine.params, data_mean))
+
+
 def annealed_given(machine, data_mean, clamped, n_chains, n_steps, stream):
     """Even layers of the chains of all rows, and their weights, (n_chains, n_rows).
 
@@ -42,10 +55,10 @@ def annealed_given(machine, data_mean, clamped, n_chains, n_steps, stream):
     """
     n_rows = clamped.values.shape[0]
     clamped = clamped.repeated(n_chains)
-    base = base_biases(machine.units, machine.params, data_mean)
-    start = clamp(base_samples(machine.units, base, n_chains * n_rows, stream), clamped)
+    path = straight_from(machine, data_mean)
+    start = clamp(path.samples(n_chains * n_rows, stream), clamped)
     betas = np.linspace(0.0, 1.0, n_steps + 1).tolist()
-    log_weights, layers = anneal(machine, base, betas, start, stream, clamped)
+    log_weights, layers = anneal(path, betas, start, stream, clamped)
     return layers, clamped, normalised(log_weights.reshape(n_chains, n_rows))
 
 
@@ -56,33 +69,31 @@ def annealed_density(machine, data_mean, rows, n_runs, n_betas, stream):
     is unbiased, so the logarithm errs downwards in expectation.
     """
     kind, n_rows = machine.units[0], rows.shape[0]
-    base = base_biases(machine.units, machine.params, data_mean)
+    path = straight_from(machine, data_mean)
     held = Held(namespace(rows).ones_like(rows) > 0.0, rows)
     betas, log_weights = np.linspace(0.0, 1.0, n_betas).tolist(), []
     for _ in range(n_runs):  # one by one, as rows may be many
-        start = clamp(base_samples(machine.units, base, n_rows, stream), held)
-        log_weights.append(anneal(machine, base, betas, start, stream, held)[0])
-    hidden = base_log_partition(machine._replace(units=machine.units[1:]), base[1:])
+        start = clamp(path.samples(n_rows, stream), held)
+        log_weights.append(anneal(path, betas, start, stream, held)[0])
+    b = path.base[0]
+    hidden = path.log_partition() - float(kind.log_partition(b))
     found = log_mean_exp(np.stack(log_weights)) + hidden
-    return rows @ base[0] + kind.log_base(rows) + like(found, rows)
+    return rows @ b + kind.log_base(rows) + like(found, rows)
 
 
-def reverse_annealed_density(machine, data_mean, rows, n_runs, n_betas, stream):
+def reverse_annealed_density(path, betas, rows, n_runs, stream):
     """log of the density with which annealing ends at visible units, (n_rows,).
 
-    By annealing in reverse, from the rows down to the base machine, whose log Z is
-    known. The exponential is an unbiased estimate of the density of the last state of
-    a forward run, so the logarithm errs downwards in expectation. With more
-    temperatures that density comes to be the machine's [Burda, Grosse & Salakhutdinov
-    2015]. For machines of one hidden layer, where a row is all that a run starts from.
+    By annealing in reverse along a path, from the rows down to its start, whose log Z
+    is known; the `betas` fall. The exponential is an unbiased estimate of the density
+    of the last state of a forward run, so the logarithm errs downwards in expectation.
+    With more temperatures that density comes to be the machine's [Burda, Grosse &
+    Salakhutdinov 2015]. For machines of one hidden layer, where a row is all that a
+    run starts from.
     """
-    base = base_biases(machine.units, machine.params, data_mean)
-    betas = np.linspace(1.0, 0.0, n_betas).tolist()
-    log_weights = [
-        anneal(machine, base, betas, [rows, None], stream)[0] for _ in range(n_runs)
-    ]
-    found = log_mean_exp(np.stack(log_weights)) - base_log_partition(machine, base)
-    return like(found, rows) - free_energy(machine, [rows, None])
+    log_weights = [anneal(path, betas, [rows, None], stream)[0] for _ in range(n_runs)]
+    found = log_mean_exp(np.stack(log_weights)) - path.log_partition()
+    return like(found, rows) - free_energy(path.machine, [rows, None])
 
 
 def normalised(log_weights):

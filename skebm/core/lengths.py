@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import device_of, like, log_sum_exp, namespace, to_numpy, zeros
-from .machine import ODD, field, free_energy, inputs, resample
+from .machine import ODD, field, free_energy, independent_layers, inputs, resample
 from .partition import (
     BLOCK_BYTES,
     LogPartition,
@@ -32,7 +32,7 @@ from .partition import (
     states_of,
 )
 from .rows import by_blocks, take_rows
-from .sampling import alternate, clamp, independent_layers
+from .sampling import alternate, clamp
 from .tempering import exchanged
 from .units import log_partition_change
 

@@ -95,6 +95,15 @@ def resample(machine, layers, parity, stream):
     return sample_from_means(machine, to_means(machine, layers, parity), parity, stream)
 
 
+def independent_layers(units, means, n_rows, stream):
+    """Rows drawn from layers of independent units with these means, each (n_units,)."""
+    layers = []
+    for kind, mean in zip(units, means, strict=True):
+        shape = (n_rows, mean.shape[0])
+        layers.append(kind.sample(namespace(mean).broadcast_to(mean, shape), stream))
+    return layers
+
+
 def energy(machine, layers):
     """E(x_0, ..., x_L), (n_rows,)."""
     params, xp = machine.params, namespace(layers[0])

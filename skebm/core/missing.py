@@ -6,9 +6,9 @@ epoch, so that the chains keep up with the parameters as those of the model do.
 """
 
 from .backend import namespace
-from .machine import EVEN, ODD, to_means
+from .machine import EVEN, ODD, independent_layers, to_means
 from .rows import by_blocks, take_rows
-from .sampling import clamp, gibbs, independent_layers, start_at_visible
+from .sampling import clamp, gibbs, start_at_visible
 
 # Gibbs steps that lead from independent units to the first completed rows.
 FIRST_STEPS = 10

@@ -14,8 +14,8 @@ from scipy.special import expit
 
 from .backend import namespace, to_numpy
 from .machine import EVEN, ODD, free_energy, n_units
-from .sampling import alternate, clamp, independent_layers
-from .tempering import odd_inputs, tempered_log_density, tempered_step
+from .sampling import alternate, clamp
+from .tempering import Straight
 from .units import require
 
 # The smaller side of a machine is enumerated up to so many states: of 20 binary units.
@@ -30,7 +30,7 @@ BLOCK_BYTES = 2**20
 
 
 class Path(NamedTuple):
-    """What annealing found of log Z on its way, from the base machine to the machine.
+    """What annealing found of log Z on its way, from where it is known to the machine.
 
     For each inverse temperature: the estimates of the two directions, and their
     standard errors, as tuples. Both begin with the log Z that is known. The reverse
@@ -60,16 +60,15 @@ class LogPartition(NamedTuple):
     std_error : float
         Standard error of the value, by chance alone; 0 where it is exact. What all runs
         have missed is in none of the errors.
-    method : {"exact", "ais", "tempering"}
-        Enumeration, annealed importance sampling, or tempered chains above it.
+    method : {"exact", "ais"}
+        Enumeration, or annealed importance sampling.
     effective_samples : float
         What the weighted runs of the worse direction are worth; infinite where the
         value is exact.
     forward, reverse : float or None
         Estimates of the two directions. Forward annealing errs downwards in
-        expectation, and reverse annealing, from samples of the machine, upwards. With
-        tempered chains, the ladders that began at that end take the place of annealing
-        where it is hard.
+        expectation, and reverse annealing upwards, as far as its samples are of the
+        whole of the machine.
     forward_error, reverse_error : float or None
         Their standard errors.
     path : Path or None
@@ -147,8 +146,10 @@ def exact(machine):
     return LogPartition(value, value, value, 0.0, "exact", math.inf)
 
 
-def anneal(machine, base, betas, layers, stream, clamped=None, passed=None):
+def anneal(path, betas, layers, stream, clamped=None, passed=None):
     """log importance weights, (n_rows,), of annealing even layers along `betas`.
+
+    The `path` is such as :class:`skebm.core.tempering.Straight`.
 
     Starting from exact samples at the first beta, exp(log weight) has the expectation
     Z(last beta) / Z(first beta) [Neal 2001; Salakhutdinov & Murray 2008]. The betas may
@@ -161,26 +162,15 @@ def anneal(machine, base, betas, layers, stream, clamped=None, passed=None):
     """
     total = np.zeros(layers[0].shape[0])
     for step, (here, there) in enumerate(pairwise(betas), start=2):
-        incoming = odd_inputs(machine, layers)
-        after, before = (
-            tempered_log_density(machine, base, beta, layers, incoming)
-            for beta in (there, here)
-        )
+        seen = path.seen(layers)
+        after, before = (path.log_density(b, layers, seen) for b in (there, here))
         total = total + to_numpy(after - before).astype(np.float64)
         if passed is not None:
             passed.append(total)
         if step < len(betas):
-            layers = tempered_step(machine, base, there, layers, incoming, stream)
+            layers = path.step(there, layers, seen, stream)
             layers = clamp(layers, clamped)
     return total, layers
-
-
-def base_log_partition(machine, base):
-    """log Z of the machine without weights and with the biases `base`."""
-    return sum(
-        float(kind.log_partition(b))
-        for kind, b in zip(machine.units, base, strict=True)
-    )
 
 
 def log_mean_and_error(log_weights):
@@ -225,12 +215,6 @@ def acceptance_ratio(forward, reverse):
     return float(ratio), math.sqrt(variance)
 
 
-def base_samples(units, base, n_rows, stream):
-    """Exact samples of the base machine, as layers."""
-    means = [kind.mean(b) for kind, b in zip(units, base, strict=True)]
-    return independent_layers(units, means, n_rows, stream)
-
-
 def settled(machine, chains, n_runs, n_steps, stream):
     """Even layers of `n_runs` chains, `n_steps` Gibbs steps on from odd layers."""
     repeated = [None if x is None else cycle_rows(x, n_runs) for x in chains]
@@ -244,20 +228,25 @@ def annealed(machine, base, samples, n_betas, stream):
     downwards; reverse AIS starts from samples of the machine itself, even layers, and
     errs upwards. There are as many forward runs as samples.
     """
-    betas = np.linspace(0.0, 1.0, n_betas).tolist()
-    start = base_samples(machine.units, base, samples[0].shape[0], stream)
+    path, betas = Straight(machine, base), np.linspace(0.0, 1.0, n_betas).tolist()
+    n_runs = samples[0].shape[0]
+    return both_ways(path, betas, n_runs, lambda *found: samples, stream)
+
+
+def both_ways(path, betas, n_runs, samples_of, stream):
+    """log Z by annealing along a path and back, with as many runs each way.
+
+    `samples_of` gives the samples of the machine that the way back starts from, of the
+    layers and the log weights that the way there came to.
+    """
     ups, downs = [], []
-    up, _ = anneal(machine, base, betas, start, stream, None, ups)
-    down, _ = anneal(machine, base, betas[::-1], samples, stream, None, downs)
-    known = base_log_partition(machine, base)
-    path = path_of(known, betas, np.stack(ups), np.stack(downs))
-    return bracket(known, up, down)._replace(path=path)
-
-
-def annealed_from(machine, base, chains, n_runs, n_betas, stream):
-    """:func:`annealed` from `n_runs` samples that odd layers of chains lead to."""
-    samples = settled(machine, chains, n_runs, n_betas, stream)
-    return annealed(machine, base, samples, n_betas, stream)
+    start = path.samples(n_runs, stream)
+    up, layers = anneal(path, betas, start, stream, None, ups)
+    samples = samples_of(layers, up)
+    down, _ = anneal(path, betas[::-1], samples, stream, None, downs)
+    known = path.log_partition()
+    seen = path_of(known, betas, np.stack(ups), np.stack(downs))
+    return bracket(known, up, down)._replace(path=seen)
 
 
 def path_of(known, betas, ups, downs):
@@ -289,6 +278,9 @@ def bracket(known, up, down):
 
     `known` is log Z where `up` starts. The value is Bennett's estimate from both, and
     the bounds enclose all three, each with two of its standard errors on either side.
+
+    Bennett's error takes the directions to be independent. Where `down` starts from
+    runs of `up`, resampled, they nearly are, as its weights are of other steps.
 
     Where forward is above reverse by more than these margins, the samples cannot be
     from the whole of the machine. Then the value is that of forward AIS alone.

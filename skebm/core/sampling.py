@@ -3,26 +3,20 @@
 import math
 from typing import NamedTuple
 
-from .backend import device_of, namespace, times_transposed
+from .backend import device_of, log_mean_exp, namespace, times_transposed
 from .machine import (
     EVEN,
     ODD,
     Machine,
     Params,
+    field,
     free_energy,
     resample,
+    sample_from_means,
     to_means,
     variational_free_energy,
 )
-
-
-def independent_layers(units, means, n_rows, stream):
-    """Rows drawn from layers of independent units with these means, each (n_units,)."""
-    layers = []
-    for kind, mean in zip(units, means, strict=True):
-        shape = (n_rows, mean.shape[0])
-        layers.append(kind.sample(namespace(mean).broadcast_to(mean, shape), stream))
-    return layers
+from .streams import SharedDraws
 
 
 def alternate(machine, layers, n_steps, stream):
@@ -228,3 +222,29 @@ def visible_free_energy(machine, visible, inference):
         return free_energy(machine, [visible, None])
     found = mean_field(machine, visible, inference)
     return variational_free_energy(machine, found.layers)
+
+
+def importance_free_energy(machine, visible, inference, draws):
+    """-log of an estimate of exp(-F), (n_rows,), F being that of the visible units.
+
+    The estimate is right on average, so its logarithm errs as the mean-field bound
+    does, but by far less [Burda, Grosse & Salakhutdinov 2016]: it is the mean of
+    exp(-F(v, x)) / q(x), the hidden layers of even index drawn from mean field and
+    those of odd index summed out. `draws` are the uniform numbers for the layers of
+    each sample, of binary units, the same for all rows. With one hidden layer it is F
+    itself.
+    """
+    if len(machine.units) == 2:
+        return free_energy(machine, [visible, None])
+    layers = mean_field(machine, visible, inference).layers[1:]
+    hidden = given_visible(machine, visible @ machine.params.weights[0])
+    # Without the visible units, those that are drawn have odd indices.
+    means, log_weights = to_means(hidden, layers, ODD), []
+    fields = {i: field(hidden.params, layers, i) for i in range(ODD, len(layers), 2)}
+    for numbers in draws:
+        xs = sample_from_means(hidden, means, ODD, SharedDraws(numbers))
+        log_q = sum(hidden.units[i].log_density(a, xs[i]) for i, a in fields.items())
+        log_weights.append(-free_energy(hidden, xs, summed=EVEN) - log_q)
+    b, kind = machine.params.biases[0], machine.units[0]
+    found = log_mean_exp(namespace(visible).stack(log_weights))
+    return -found - visible @ b - kind.log_base(visible)

@@ -25,6 +25,7 @@ from .machine import (
 )
 from .missing import start_at_observed
 from .sampling import clamp
+from .streams import SharedDraws
 
 
 class Stack(NamedTuple):
@@ -96,39 +97,6 @@ def log_conditional(machine, layers, index):
     kind = machine.units[index].alike(x)
     total = namespace(x).sum(a * x, axis=-1) + kind.log_base(x)
     return total - kind.log_partition(a)
-
-
-class SharedDraws:
-    """A stream that answers each question for uniform numbers with given ones.
-
-    They are the same for all rows, so that what becomes of a row does not depend on
-    the other rows.
-    """
-
-    def __init__(self, numbers):
-        self._numbers = iter(numbers)
-
-    def uniform(self, shape):
-        """The next numbers, (n_units,), for each row."""
-        numbers = next(self._numbers)
-        return namespace(numbers).broadcast_to(numbers, shape)
-
-
-def spread_draws(stack, n_samples, stream):
-    """Uniform numbers for the layers of `n_samples` passes up, evenly spread.
-
-    For each unit they are one from each of `n_samples` equal parts of [0, 1), in random
-    order (a Latin hypercube): each pass has independent uniform numbers, but the
-    fluctuations of each unit's states over the passes are mostly taken out.
-    """
-    draws = []
-    for machine in stack.recognition:
-        shape = (n_samples, machine.params.biases[1].shape[0])
-        numbers = stream.uniform(shape)
-        xp = namespace(numbers)
-        part = xp.astype(xp.argsort(stream.uniform(shape), axis=0), numbers.dtype)
-        draws.append((part + numbers) / n_samples)
-    return [[x[index, ...] for x in draws] for index in range(n_samples)]
 
 
 def log_weight(stack, rows, stream):

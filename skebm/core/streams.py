@@ -11,6 +11,9 @@ import numpy as np
 
 from .backend import device_of, is_torch_off_host, namespace
 
+# Of single precision: rounding may come to 1.
+LARGEST_BELOW_ONE = 1.0 - 2.0**-24
+
 
 class Purpose(IntEnum):
     """What a stream is drawn for."""
@@ -112,3 +115,36 @@ def seed_of_part(seed, part, epoch):
     """
     key = np.random.SeedSequence([seed, int(Purpose.PART), part, epoch])
     return int(key.generate_state(1, np.uint64)[0])
+
+
+class SharedDraws:
+    """A stream that answers each question for uniform numbers with given ones.
+
+    They are the same for all rows, so that what becomes of a row does not depend on
+    the other rows.
+    """
+
+    def __init__(self, numbers):
+        self._numbers = iter(numbers)
+
+    def uniform(self, shape):
+        """The next numbers, (n_units,), for each row."""
+        numbers = next(self._numbers)
+        return namespace(numbers).broadcast_to(numbers, shape)
+
+
+def spread_draws(sizes, n_samples, stream):
+    """Uniform numbers for layers of these sizes, `n_samples` times, evenly spread.
+
+    For each unit they are one from each of `n_samples` equal parts of [0, 1), in random
+    order (a Latin hypercube): each sample has independent uniform numbers, but the
+    fluctuations of each unit's states over the samples are mostly taken out.
+    """
+    draws = []
+    for size in sizes:
+        numbers = stream.uniform((n_samples, size))
+        xp = namespace(numbers)
+        order = xp.argsort(stream.uniform((n_samples, size)), axis=0)
+        spread = (xp.astype(order, numbers.dtype) + numbers) / n_samples
+        draws.append(xp.clip(spread, None, LARGEST_BELOW_ONE))
+    return [[x[index, ...] for x in draws] for index in range(n_samples)]

@@ -5,8 +5,10 @@ machine itself; on the way all parameters change along straight lines. `beta` is
 number, or one for each row, (n_rows, 1), where not stated otherwise.
 """
 
+from typing import NamedTuple
+
 from .backend import device_of, namespace, zeros
-from .machine import EVEN, ODD, inputs
+from .machine import EVEN, ODD, independent_layers, inputs
 
 # How near to 0 or 1 the means of the base machine's visible units may come.
 BASE_MARGIN = 1e-4
@@ -81,14 +83,47 @@ def tempered_step(machine, base, beta, layers, incoming, stream):
     return tempered_sample(machine, base, beta, layers, EVEN, stream)
 
 
-def log_density_ratio(machine, base, layers, incoming=None):
+class Straight(NamedTuple):
+    """The path of annealing from a base machine, of biases `base`, to a machine.
+
+    A path says what it has `seen` of even layers, which serves all inverse temperatures
+    (a number each); and for these the log of the unnormalised density, and a step that
+    leaves it as it is. It has exact `samples` at 0, where it knows log Z.
+    """
+
+    machine: object
+    base: tuple
+
+    def seen(self, layers):
+        """What comes over the weights to the odd layers."""
+        return odd_inputs(self.machine, layers)
+
+    def log_density(self, beta, layers, seen):
+        """log of the unnormalised density of the even layers, (n_rows,)."""
+        return tempered_log_density(self.machine, self.base, beta, layers, seen)
+
+    def step(self, beta, layers, seen, stream):
+        """Even layers one reversible Gibbs step on."""
+        return tempered_step(self.machine, self.base, beta, layers, seen, stream)
+
+    def samples(self, n_rows, stream):
+        """Exact samples of the base machine, as layers."""
+        units = self.machine.units
+        means = [kind.mean(b) for kind, b in zip(units, self.base, strict=True)]
+        return independent_layers(units, means, n_rows, stream)
+
+    def log_partition(self):
+        """log Z of the base machine."""
+        pairs = zip(self.machine.units, self.base, strict=True)
+        return sum(float(kind.log_partition(b)) for kind, b in pairs)
+
+
+def log_density_ratio(machine, base, layers):
     """By how much -E of `machine` is above that of the base machine, (n_rows,).
 
-    It is d log p / d beta of all layers, but for a constant. `incoming` is what comes
-    over the weights to the odd layers, where it is known.
+    It is d log p / d beta of all layers, but for a constant.
     """
-    incoming = odd_inputs(machine, layers) if incoming is None else incoming
-    total = 0.0
+    incoming, total = odd_inputs(machine, layers), 0.0
     for index, (x, a) in enumerate(zip(layers, incoming, strict=True)):
         total = total + x @ (machine.params.biases[index] - base[index])
         if index % 2 == ODD:

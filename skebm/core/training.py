@@ -10,6 +10,7 @@ from .machine import (
     Params,
     copy_params,
     field,
+    independent_layers,
     initial_params,
     n_units,
     odd_only,
@@ -26,7 +27,7 @@ from .rows import (
     take_rows,
     total,
 )
-from .sampling import USUAL, Inference, alternate, bottom_up, independent_layers
+from .sampling import USUAL, Inference, alternate, bottom_up
 from .streams import Purpose, stream
 
 # The share of a batch in the running mean of the hidden units.

@@ -17,8 +17,6 @@ from .early_stopping import FEW_STATES, log_independent, weighted_mean
 from .machine import EVEN, ODD, free_energy, odd_only, resample
 from .partition import (
     anneal,
-    base_log_partition,
-    base_samples,
     exact,
     layers_of,
     log_mean_and_error,
@@ -27,7 +25,7 @@ from .partition import (
 from .rows import take_rows, total
 from .sampling import some_rows, start_at_visible, visible_free_energy
 from .streams import Purpose, stream
-from .tempering import base_biases
+from .tempering import Straight, base_biases
 
 # Rows, annealing runs and temperatures: a few hundredths of a second.
 MOST_ROWS, N_RUNS, N_BETAS = 100, 20, 50
@@ -109,7 +107,7 @@ def forward_log_z(machine, base, draws):
     if smaller_side(machine).n_states <= FEW_STATES:
         return exact(machine).value, 0.0
     betas = [step / (N_BETAS - 1) for step in range(N_BETAS)]
-    layers = base_samples(machine.units, base, N_RUNS, draws)
-    log_weights, _ = anneal(machine, base, betas, layers, draws)
+    path = Straight(machine, base)
+    log_weights, _ = anneal(path, betas, path.samples(N_RUNS, draws), draws)
     ratio, error = log_mean_and_error(log_weights)
-    return base_log_partition(machine, base) + ratio, error
+    return path.log_partition() + ratio, error

@@ -34,9 +34,8 @@ class LogPartitionDisplay:
     """Estimates of log Z by annealing in two directions, and what lies between them.
 
     Forward annealing errs downwards, and reverse annealing upwards, if it starts from
-    samples of the whole machine. So where both meet, log Z may be trusted: unless the
-    chains of the fit have never been in some modes. Then forward may come out above
-    reverse; more temperatures may show it.
+    samples of the whole machine. So where both meet, log Z may be trusted, unless there
+    is a mode in which no chain and no run has been.
 
     It is recommended to use :meth:`from_estimator` to make one. All arguments are
     stored as attributes.
@@ -160,8 +159,8 @@ class LogPartitionDisplay:
             What to draw them against. "beta" is the inverse temperature, on the way of
             the narrowest one; there, and against "n_words", they are drawn about their
             mean. "n_betas" is the number of temperatures of annealing. "auto" is the
-            first of these if there is one estimate, or one by tempered chains, and the
-            second if there are several by annealing.
+            first of these if there is one estimate, and the second if there are several
+            by annealing.
 
         Returns
         -------
@@ -219,17 +218,11 @@ class LogPartitionDisplay:
             )
         if against == "n_betas" and len(paths) < len(annealed):
             raise ValueError('against="n_betas" is not for word counts.')
-        by_chains = any(x.method == "tempering" for x in annealed)
-        if against == "n_betas" and by_chains:
-            raise ValueError(
-                'against="n_betas" is for annealing, and not for tempered chains: draw '
-                "these one by one."
-            )
         if against != "auto":
             return against
         if self.n_words is not None:
             return "n_words"
-        return "beta" if len(annealed) == 1 or by_chains else "n_betas"
+        return "beta" if len(annealed) == 1 else "n_betas"
 
     def _draw_along(self, x, forward, forward_error, reverse, reverse_error, best):
         """Both directions along a way, about their mean."""
