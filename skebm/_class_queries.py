@@ -16,7 +16,7 @@ from ._labels import (
     labels_like,
     marked,
 )
-from ._queries import LogPartitionMixin
+from ._log_partition import LogPartitionMixin
 from ._validation import check_hidden, check_rows
 from .core.backend import (
     like,

@@ -13,7 +13,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from ._queries import is_wide, width
+from ._log_partition import is_wide, width
 from ._validation import check_states
 from ._warnings import warn
 from .core import lengths, partition
@@ -35,6 +35,8 @@ class DocumentsMixin:
 
     # An entry that is not known would leave the length of the document open.
     _takes_missing = _fills_missing = False
+
+    _annealing_steps = partition.ANNEALING_STEPS
 
     def _settings(self, seed, n_rows, units):
         settings = super()._settings(seed, n_rows, units)

@@ -538,7 +538,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         True
         """
 
-        def density(machine, mean, draws):
+        def density(machine, draws):
+            mean = self._data_mean(machine.params.biases[0].dtype)
             return lambda rows: annealed_density(
                 machine, mean, rows, n_runs, n_betas, draws
             )

@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import BernoulliRBM as SklearnRBM
 from sklearn.pipeline import make_pipeline
 
-from skebm import BernoulliRBM, _queries
+from skebm import BernoulliRBM, _log_partition
 from skebm.core import training
 
 from .enumeration import Enumeration
@@ -174,7 +174,7 @@ def uncertain(work=0.0):
 
 
 def test_scores_use_the_best_estimate_and_warn_once(monkeypatch):
-    monkeypatch.setattr(_queries, "WIDE_BRACKET", 0.1)
+    monkeypatch.setattr(_log_partition, "WIDE_BRACKET", 0.1)
     rbm, X = uncertain(), patterns(n_features=30)
     with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 50\)"):
         rbm.score(X)
@@ -197,7 +197,7 @@ def test_scores_use_the_best_estimate_and_warn_once(monkeypatch):
 )
 def test_annealing_takes_no_more_than_the_fit(work, n_betas, monkeypatch):
     """6 steps for each temperature: 50 of these, then 200, then 800."""
-    monkeypatch.setattr(_queries, "WIDE_BRACKET", 0.01)
+    monkeypatch.setattr(_log_partition, "WIDE_BRACKET", 0.01)
     rbm = uncertain(work)
     with pytest.warns(ConvergenceWarning, match=rf"n_betas \(now {n_betas}\)"):
         found = rbm.log_partition()
