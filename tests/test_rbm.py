@@ -193,10 +193,10 @@ def test_scores_use_the_best_estimate_and_warn_once(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("work", "n_betas"), [(0, 50), (1499, 50), (1500, 200), (6300, 800)]
+    ("work", "n_betas"), [(0, 50), (1749, 50), (1750, 200), (7350, 800)]
 )
 def test_annealing_takes_no_more_than_the_fit(work, n_betas, monkeypatch):
-    """6 steps for each temperature: 50 of these, then 200, then 800."""
+    """7 steps for each temperature: 50 of these, then 200, then 800."""
     monkeypatch.setattr(_log_partition, "WIDE_BRACKET", 0.01)
     rbm = uncertain(work)
     with pytest.warns(ConvergenceWarning, match=rf"n_betas \(now {n_betas}\)"):
