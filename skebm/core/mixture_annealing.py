@@ -57,8 +57,8 @@ RUNS_TO_OTHERS, SHARES = 2, (0.5, 0.4, 0.1)
 # stays as it is after that.
 FIRST_RUNS, STAYING = 1.5, 0.3
 
-# Time for each temperature, in Gibbs steps of all runs: four in both directions, one and
-# a half in the first annealing, and about one for the chains.
+# Time for each temperature, in Gibbs steps of all runs: four in both directions, one
+# and a half in the first annealing, and about one for the chains.
 ANNEALING_STEPS = 7
 
 # Shape of the beta distribution whose quantiles are the inverse temperatures: the
