@@ -165,6 +165,29 @@ def test_a_mixture_finds_separate_patterns(name):
     assert shares[0, is_rare].sum() > 0.9
 
 
+def density_missed(monkeypatch, n_rounds):
+    """By how much two fitted components are below those of 12 overlapping units."""
+    monkeypatch.setattr(mixture, "MOST_COMPONENTS", 2)
+    monkeypatch.setattr(mixture, "N_ROUNDS", n_rounds)
+    rng, kinds = np.random.default_rng(0), (Bernoulli(),)
+    means, counts = np.array([[0.7] * 12, [0.3] * 12]), np.array([1.0, 2.0])
+    true = mixture.of_components(kinds, [means], counts)
+    picked = rng.choice(2, size=4000, p=counts / 3)
+    x = (rng.uniform(size=(4000, 12)) < means[picked]).astype(float)
+    found = mixture.fitted(kinds, [x[:2000]], draws(0))
+    log_p, best = (
+        np.logaddexp.reduce(m.scores([x[2000:]]) + m.log_weights, axis=1)
+        for m in (found, true)
+    )
+    return (best - log_p).mean()
+
+
+def test_a_mixture_is_fitted_until_it_is_near(monkeypatch):
+    """A single round, from some of the rows on, is not enough."""
+    assert density_missed(monkeypatch, mixture.N_ROUNDS) < 0.01
+    assert density_missed(monkeypatch, 1) > 0.05
+
+
 def test_one_component_has_the_mean_of_all():
     """And where a column is constant, it stays away from the end."""
     x = np.random.default_rng(0).uniform(size=(9, 4))
