@@ -20,7 +20,7 @@ from sklearn.neural_network import BernoulliRBM as SklearnRBM
 from sklearn.pipeline import make_pipeline
 
 from skebm import BernoulliRBM, _log_partition
-from skebm.core import training
+from skebm.core import mixture_annealing, training
 
 from .enumeration import Enumeration
 from .machines import standard_errors
@@ -154,6 +154,22 @@ def test_log_partition_by_both_methods(rbm, oracle):
     assert estimate.lower < oracle.log_z < estimate.upper
     assert estimate is rbm.log_partition("ais")
     assert rbm.log_partition().method == "exact"
+
+
+def test_annealing_is_told_the_chains_of_the_fit(monkeypatch):
+    """The mixture that it starts from is fitted to where these go."""
+    rbm, told = BernoulliRBM(3, random_state=0).fit(patterns(30)), []
+    annealed = mixture_annealing.annealed
+
+    def listening(machine, base, chains, *others):
+        told.append(chains)
+        return annealed(machine, base, chains, *others)
+
+    monkeypatch.setattr(mixture_annealing, "annealed", listening)
+    rbm.log_partition("ais")
+    ((visible, hidden),) = told
+    assert visible is None
+    assert_array_equal(hidden, rbm.h_samples_)
 
 
 def test_an_uncertain_partition_function_warns():
