@@ -74,7 +74,7 @@ def main():
 
     def report(fitted, seconds, n_betas, n_runs, n_rows):
         log_z = fitted.log_partition("ais", n_betas=n_betas, n_runs=n_runs)
-        used = fitted._log_z(X_test)  # the narrowest bracket that is known
+        used = fitted._log_z(X_test)  # that of the most work
         score, bound = (
             fitted.score_samples(X_test[:n_rows], n).mean(dtype=np.float64)
             + used

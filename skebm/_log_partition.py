@@ -3,6 +3,7 @@
 import math
 from functools import partial
 from numbers import Integral
+from operator import itemgetter
 
 import joblib
 from sklearn.exceptions import ConvergenceWarning
@@ -30,6 +31,14 @@ def width(log_partition):
     return log_partition.upper - log_partition.lower
 
 
+def of_most_work(known):
+    """Of estimates beside the work they took, the one of most; None if there is none.
+
+    Not the one of the narrowest bracket: with few runs, some are so by chance.
+    """
+    return max(known, key=itemgetter(0), default=(0, None))[1]
+
+
 def is_wide(log_partition):
     """Whether log Z is uncertain; NaN is."""
     return not width(log_partition) <= WIDE_BRACKET
@@ -51,7 +60,7 @@ class LogPartitionMixin(MachineMixin):
         Where it depends on the rows `X`, there is one for each.
         """
         _, known = self._known_log_partitions()
-        best = min(known.values(), key=width, default=None)
+        best = of_most_work(known.values())
         return (self.log_partition() if best is None else best).value
 
     @validate_params(
@@ -76,9 +85,9 @@ class LogPartitionMixin(MachineMixin):
         Annealing starts from a mixture of independent units [4]_. It is fitted to where
         chains go: those of the fit, some that are cooled from independent units, and
         some that start from fair coins. So modes that they visit have runs from the
-        start, as a rule. A first annealing, of half as many temperatures, tells how
-        much of the probability is where each component is, and the weights of the
-        mixture follow. The samples that reverse annealing starts from are the forward
+        start, as a rule. A first annealing, of half as many temperatures and half as
+        many runs again, tells how much of the probability is where each component is,
+        and the weights of the mixture follow. The samples that reverse annealing starts from are the forward
         runs, drawn by their weights, after some Gibbs steps.
 
         Where forward clearly is above reverse annealing, the value is that of the
@@ -86,8 +95,8 @@ class LogPartitionMixin(MachineMixin):
         estimates: then the two directions may agree, and both be too low.
 
         The random numbers come from the fit, so that repeated calls agree. Results are
-        kept, and used again for as long as the parameters are the same, in the scores
-        too.
+        kept, and used again for as long as the parameters are the same. Scores use the
+        exact value, or else that of the most temperatures times runs.
 
         Parameters
         ----------
@@ -149,7 +158,7 @@ class LogPartitionMixin(MachineMixin):
                 "more. Use method='ais'."
             )
         if method == "exact" or (method == "auto" and few):
-            return self._kept("exact", partial(partition.exact, machine))[0]
+            return self._kept("exact", math.inf, partial(partition.exact, machine))[0]
         annealed = partial(self._estimated, machine, n_runs)
         result, new, taken = self._grown(annealed, n_betas, n_runs, is_wide)
         if new and is_wide(result):
@@ -163,7 +172,7 @@ class LogPartitionMixin(MachineMixin):
             )
         return result
 
-    def _grown(self, annealed, n_betas, n_runs, is_wide):
+    def _grown(self, annealed, n_betas, n_runs, uncertain):
         """What annealing finds with so many temperatures, or as many as it takes.
 
         The latter while the fit took longer. Also whether that was not known before,
@@ -173,7 +182,7 @@ class LogPartitionMixin(MachineMixin):
         taken = FIRST_BETAS if n_betas == "auto" else n_betas
         result, new = annealed(taken)
         work = steps * taken
-        while n_betas == "auto" and is_wide(result):
+        while n_betas == "auto" and uncertain(result):
             work += steps * GROWTH * taken
             if GROWTH * taken > MOST_BETAS or work > self._training["work"]:
                 break
@@ -191,7 +200,8 @@ class LogPartitionMixin(MachineMixin):
                 machine, base, chains, n_runs, n_betas, draws
             )
 
-        return self._kept(f"{n_betas} temperatures, {n_runs} runs", compute)
+        name = f"{n_betas} temperatures, {n_runs} runs"
+        return self._kept(name, n_betas * n_runs, compute)
 
     def _base_and_chains(self, machine):
         """What annealing of a machine is told: the base machine, and odd layers."""
@@ -200,18 +210,24 @@ class LogPartitionMixin(MachineMixin):
         chains = [None if x is None else like(x, array) for x in chains]
         return base_biases(machine.units, machine.params, mean), chains
 
-    def _kept(self, name, compute):
-        """log Z as it is known by that name, or else computed; whether it is new."""
+    def _kept(self, name, work, compute):
+        """log Z as it is known by that name, or else computed; whether it is new.
+
+        The work is in temperatures times runs, and infinite where log Z is exact.
+        """
         fingerprint, known = self._known_log_partitions()
         if name in known:
-            return known[name], False
+            return known[name][1], False
         result = compute()
         # Only of these parameters: what was known of others is of no more use.
-        self._log_partitions = {fingerprint: {**known, name: result}}
+        self._log_partitions = {fingerprint: {**known, name: (work, result)}}
         return result, True
 
     def _known_log_partitions(self):
-        """A fingerprint of the parameters, and what is known of their log Z."""
+        """A fingerprint of the parameters, and what is known of their log Z, by name.
+
+        That is pairs of the work and the estimate.
+        """
         values = [to_numpy(x) for group in self._read_params() for x in group]
         fingerprint = joblib.hash(values)
         return fingerprint, getattr(self, "_log_partitions", {}).get(fingerprint, {})

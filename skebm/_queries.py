@@ -259,8 +259,8 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
         """Log-likelihood of each row, in nats.
 
         It is exact but for log Z, which is exact or estimated by :meth:`log_partition`.
-        Of the estimates that were made for the present parameters, it is the one with
-        the narrowest bracket; where there is none, the default one.
+        Of the estimates that were made for the present parameters, it is the exact one,
+        or that of the most temperatures times runs; where there is none, the default.
 
         Parameters
         ----------
@@ -271,8 +271,8 @@ class BoltzmannMachineMixin(LikelihoodMixin, LogPartitionMixin):
         -------
         log_likelihood : ndarray of shape (n_samples,)
             ``-F(X) - log Z``, with the free energy F. The same on every call, until
-            :meth:`log_partition` finds a narrower bracket, and for any order or subset
-            of the rows.
+            :meth:`log_partition` does more work, and for any order or subset of the
+            rows.
 
         Warns
         -----

@@ -147,7 +147,7 @@ class BaseRBM(BaseBoltzmannMachine):
             is taken. More of them make the estimate less cautious.
         n_betas : int, default=1000
             Number of inverse temperatures. In each call the mixture is fitted anew,
-            with half as many Gibbs steps and temperatures, by 100 runs.
+            with half as many Gibbs steps and temperatures, from 100 chains.
         random_state : int, RandomState instance or None, default=None
             Seed of the random numbers. None is that of the fit, which gives the same
             values on every call, as an int does. Those of a row depend on its place.

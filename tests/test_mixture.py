@@ -400,7 +400,7 @@ def test_snapshots_are_means_along_the_chains():
     assert_allclose(means, np.tile(np.broadcast_to(expected, (50, 40)), (2, 1)))
 
 
-def test_snapshots_are_no_more_than_the_fit_has_use_for(monkeypatch):
+def test_snapshots_are_hardly_more_than_the_fit_has_use_for(monkeypatch):
     monkeypatch.setattr(mixture_annealing, "MOST_SAMPLES", 120)
     machine, chains = two_modes()
     (means,) = mixture_annealing.snapshots(machine, chains, 100, draws(0))

@@ -221,6 +221,21 @@ def test_annealing_takes_no_more_than_the_fit(work, n_betas, monkeypatch):
     assert rbm.log_partition(n_betas=n_betas) is found is rbm.log_partition()
 
 
+def test_scores_do_not_use_what_is_narrow_by_chance(monkeypatch):
+    """Of two estimates they use that of more work, whichever was first."""
+    monkeypatch.setattr(_log_partition, "WIDE_BRACKET", np.inf)
+    for runs in ((100, 2), (2, 100)):
+        rbm, X = uncertain(), patterns(n_features=30)
+        found = {n: rbm.log_partition("ais", n_betas=60, n_runs=n) for n in runs}
+        (known,) = rbm._log_partitions.values()
+        for name, (work, z) in known.items():
+            if z is found[2]:
+                known[name] = work, z._replace(lower=z.value, upper=z.value)
+        assert found[2].value != found[100].value
+        expected = -rbm.free_energy(X) - found[100].value
+        assert_allclose(rbm.score_samples(X), expected)
+
+
 def test_a_fit_counts_its_work():
     """Two steps for each update: one of Gibbs sampling, and the gradient."""
     X = patterns(60)

@@ -151,7 +151,7 @@ def reweighted(mixture, layers, log_weights):
 def snapshots(machine, chains, n_steps, stream):
     """Means of the even layers along chains, which are odd layers, one after another.
 
-    There are some after every few steps, and not more than the fit has use for.
+    There are some after every few steps, and hardly more than the fit has use for.
     """
     layers, found = chains, []
     n_chains = next(x for x in chains if x is not None).shape[0]
