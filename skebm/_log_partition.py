@@ -87,8 +87,8 @@ class LogPartitionMixin(MachineMixin):
         some that start from fair coins. So modes that they visit have runs from the
         start, as a rule. A first annealing, of half as many temperatures and half as
         many runs again, tells how much of the probability is where each component is,
-        and the weights of the mixture follow. The samples that reverse annealing starts from are the forward
-        runs, drawn by their weights, after some Gibbs steps.
+        and the weights of the mixture follow. The samples that reverse annealing starts
+        from are the forward runs, drawn by their weights, after some Gibbs steps.
 
         Where forward clearly is above reverse annealing, the value is that of the
         former alone. A mode in which no chain and no run has been is in none of the
