@@ -25,7 +25,7 @@ from skebm import BernoulliRBM, CategoricalRBM
 # known exactly.
 DATA = {"mushrooms": (500, 0.1, 0.1), "voting": (20, 0.01, 0.5)}
 PARAMS = {"n_iter": 100, "n_gibbs_steps": 5, "batch_size": 100, "random_state": 0}
-ANNEALING = {"n_betas": 2000, "n_runs": 100}
+ANNEALING = {"n_betas": 10_000, "n_runs": 200}
 
 
 def columns_of(X):

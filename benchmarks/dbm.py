@@ -28,8 +28,8 @@ from skebm import DBM, BernoulliRBM
 
 LINE_EPOCHS = 20
 
-# Temperatures and test rows on the way, and at the end.
-SOME, ALL = (400, 1000), (2000, 10_000)
+# Temperatures, runs and test rows on the way, and at the end.
+SOME, ALL = (400, 100, 1000), (2000, 400, 10_000)
 
 # Samples of the hidden layers for each row.
 N_SAMPLES = 50
@@ -72,9 +72,9 @@ def main():
     dbm = DBM(rbm=BernoulliRBM()).set_params(**params)
     print(dbm, flush=True)
 
-    def report(fitted, seconds, n_betas, n_rows):
-        log_z = fitted.log_partition("ais", n_betas=n_betas)
-        used = fitted._log_z(X_test)  # the narrowest bracket that is known
+    def report(fitted, seconds, n_betas, n_runs, n_rows):
+        log_z = fitted.log_partition("ais", n_betas=n_betas, n_runs=n_runs)
+        used = fitted._log_z(X_test)  # that of the most work
         score, bound = (
             fitted.score_samples(X_test[:n_rows], n).mean(dtype=np.float64)
             + used

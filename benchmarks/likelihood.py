@@ -39,7 +39,7 @@ CASES = {
     "mnist": (500, 10, 0.1, 0.1),
 }
 N_GIBBS_STEPS, BATCH_SIZE = 5, 100
-ANNEALING = {"n_betas": 2000, "n_runs": 100}
+ANNEALING = {"n_betas": 2000, "n_runs": 400}
 
 # Test log-likelihoods. mushrooms, dna: Germain et al. (2015), with small RBMs. Caltech
 # silhouettes: Cho et al., as quoted by others. MNIST: PyDeep's documentation, 500

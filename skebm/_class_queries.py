@@ -16,7 +16,7 @@ from ._labels import (
     labels_like,
     marked,
 )
-from ._queries import LogPartitionMixin
+from ._log_partition import LogPartitionMixin
 from ._validation import check_hidden, check_rows
 from .core.backend import (
     like,
@@ -139,8 +139,8 @@ class ClassQueriesMixin(
         """Log-likelihood of each row, in nats.
 
         log Z is exact or estimated by :meth:`log_partition`. Of the estimates that were
-        made for the present parameters, it is the one with the narrowest bracket; where
-        there is none, the default one.
+        made for the present parameters, it is the exact one, or that of the most
+        temperatures times runs; where there is none, the default one.
 
         Parameters
         ----------

@@ -1,5 +1,6 @@
 """What can be asked of a machine of word counts, beside what all machines answer."""
 
+import math
 from functools import partial
 from numbers import Integral, Real
 
@@ -13,7 +14,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from ._queries import is_wide, width
+from ._log_partition import is_wide, of_most_work, width
 from ._validation import check_states
 from ._warnings import warn
 from .core import lengths, partition
@@ -35,6 +36,8 @@ class DocumentsMixin:
 
     # An entry that is not known would leave the length of the document open.
     _takes_missing = _fills_missing = False
+
+    _annealing_steps = partition.ANNEALING_STEPS
 
     def _settings(self, seed, n_rows, units):
         settings = super()._settings(seed, n_rows, units)
@@ -180,14 +183,13 @@ class DocumentsMixin:
         names = [f"exact, {n!r} words" for n in n_words]
         new = [n for n, name in zip(n_words, names, strict=True) if name not in known]
         found = iter(lengths.exact(machine, new) if new else [])
-        return [self._kept(name, partial(next, found))[0] for name in names]
+        return [self._kept(name, math.inf, partial(next, found))[0] for name in names]
 
     def _annealed_to(self, machine, longest, n_runs, n_betas):
         """Annealing up to a length, and whether it was not known before."""
         name = f"{longest:g} words: {n_betas} stages, {n_runs} runs"
-        return self._kept(
-            name, partial(self._anneal_to, machine, longest, n_runs, n_betas)
-        )
+        compute = partial(self._anneal_to, machine, longest, n_runs, n_betas)
+        return self._kept(name, n_betas * n_runs, compute)
 
     def _anneal_to(self, machine, longest, n_runs, n_betas):
         draws = stream(self._seed, Purpose.PARTITION, self._data_mean())
@@ -214,14 +216,13 @@ class DocumentsMixin:
         return [found[r].at(n) for r, n in zip(rungs, n_words, strict=True)]
 
     def _best_to(self, longest):
-        """What is known for lengths up to this one, of the narrowest bracket."""
+        """What is known for lengths up to this one, of the most work."""
         if not self._annealings(longest):
             self.log_partition(n_words=longest)
-        return min(
-            self._annealings(longest), key=lambda found: width(found.at(longest))
-        )
+        return of_most_work(self._annealings(longest))
 
     def _annealings(self, longest):
+        """What annealing up to a length has found, beside the work it took."""
         _, known = self._known_log_partitions()
         start = f"{longest:g} words: "
         return [found for name, found in known.items() if name.startswith(start)]

@@ -6,7 +6,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseBoltzmannMachine
-from .core.backend import like
 from .core.conditional import reverse_annealed_density
 from .core.gaussian import Gaussian
 from .core.machine import ODD, Params, free_energy, pseudo_log_likelihood, to_means
@@ -15,7 +14,6 @@ from .core.mixture_annealing import path_to, spaced
 from .core.rows import by_blocks, float_dtype, has_nan
 from .core.sampling import gibbs
 from .core.streams import Purpose, stream
-from .core.tempering import base_biases
 from .core.units import Bernoulli
 
 HIDDEN = {"bernoulli": Bernoulli, "gaussian": Gaussian}
@@ -149,7 +147,7 @@ class BaseRBM(BaseBoltzmannMachine):
             is taken. More of them make the estimate less cautious.
         n_betas : int, default=1000
             Number of inverse temperatures. In each call the mixture is fitted anew,
-            with half as many Gibbs steps and temperatures, by 100 runs.
+            with half as many Gibbs steps and temperatures, from 100 chains.
         random_state : int, RandomState instance or None, default=None
             Seed of the random numbers. None is that of the fit, which gives the same
             values on every call, as an int does. Those of a row depend on its place.
@@ -178,9 +176,8 @@ class BaseRBM(BaseBoltzmannMachine):
         True
         """
 
-        def density(machine, mean, draws):
-            base = base_biases(machine.units, machine.params, mean)
-            chains = [None, like(self.h_samples_, mean)]
+        def density(machine, draws):
+            base, chains = self._base_and_chains(machine)
             path = path_to(machine, base, chains, N_MIXTURE_RUNS, n_betas, draws)
             betas = spaced(n_betas)[::-1]
             return lambda rows: reverse_annealed_density(

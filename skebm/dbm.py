@@ -431,8 +431,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         towards it with the number of samples. It is far closer than that of mean field
         itself, which `n_samples=0` gives: there no chance is in it, and it is a bound
         for each row [2]_. Both are so but for log Z: see :meth:`log_partition`. The
-        same on every call, until that finds a narrower bracket, and for any order or
-        subset of the rows.
+        same on every call, until that does more work, and for any order or subset of
+        the rows.
 
         Parameters
         ----------
@@ -450,8 +450,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         -------
         log_likelihood : ndarray of shape (n_samples,)
             The bound, with the best log Z that is known: of the estimates that were
-            made for the present parameters, the one with the narrowest bracket; where
-            there is none, the default one.
+            made for the present parameters, the exact one, or that of the most
+            temperatures times runs; where there is none, the default one.
 
         Warns
         -----
@@ -538,7 +538,8 @@ class DBM(LayeredTransformerMixin, BaseBoltzmannMachine):
         True
         """
 
-        def density(machine, mean, draws):
+        def density(machine, draws):
+            mean = self._data_mean(machine.params.biases[0].dtype)
             return lambda rows: annealed_density(
                 machine, mean, rows, n_runs, n_betas, draws
             )

@@ -9,7 +9,7 @@ from skebm.core.backend import to_numpy
 from skebm.core.machine import Machine, Params
 from skebm.core.partition import log_mean_and_error
 from skebm.core.streams import Purpose, stream
-from skebm.core.tempering import Straight
+from skebm.core.tempering import Straight, base_biases
 from skebm.core.units import Bernoulli
 
 from .enumeration import Enumeration, all_states
@@ -165,6 +165,29 @@ def test_a_mixture_finds_separate_patterns(name):
     assert shares[0, is_rare].sum() > 0.9
 
 
+def density_missed(monkeypatch, n_rounds):
+    """By how much two fitted components are below those of 12 overlapping units."""
+    monkeypatch.setattr(mixture, "MOST_COMPONENTS", 2)
+    monkeypatch.setattr(mixture, "N_ROUNDS", n_rounds)
+    rng, kinds = np.random.default_rng(0), (Bernoulli(),)
+    means, counts = np.array([[0.7] * 12, [0.3] * 12]), np.array([1.0, 2.0])
+    true = mixture.of_components(kinds, [means], counts)
+    picked = rng.choice(2, size=4000, p=counts / 3)
+    x = (rng.uniform(size=(4000, 12)) < means[picked]).astype(float)
+    found = mixture.fitted(kinds, [x[:2000]], draws(0))
+    log_p, best = (
+        np.logaddexp.reduce(m.scores([x[2000:]]) + m.log_weights, axis=1)
+        for m in (found, true)
+    )
+    return (best - log_p).mean()
+
+
+def test_a_mixture_is_fitted_until_it_is_near(monkeypatch):
+    """A single round, from some of the rows on, is not enough."""
+    assert density_missed(monkeypatch, mixture.N_ROUNDS) < 0.01
+    assert density_missed(monkeypatch, 1) > 0.05
+
+
 def test_one_component_has_the_mean_of_all():
     """And where a column is constant, it stays away from the end."""
     x = np.random.default_rng(0).uniform(size=(9, 4))
@@ -293,6 +316,21 @@ def test_a_mode_without_a_chain_is_found(mode):
     assert_allclose([z.value for z in found], log_z, atol=0.2)
 
 
+def test_a_mode_is_found_that_only_cooled_chains_come_to():
+    """Chains are in the mode where all is off, and coins fall into it too.
+
+    12 hidden units like all of 20 visible ones, which are on where 12 of them are.
+    """
+    params = Params((np.full((20, 12), 4.0),), (np.full(20, -44.8), np.full(12, -5.4)))
+    machine = Machine((Bernoulli(), Bernoulli()), params)
+    base = base_biases(machine.units, params, np.full(20, 0.9))
+    chains, log_z = [None, np.zeros((50, 12))], partition.exact(machine).value
+    assert log_z > 0.5  # of the mode with chains alone it is less than 0.1
+    for seed in range(5):
+        z = mixture_annealing.annealed(machine, base, chains, 50, 100, draws(seed))
+        assert abs(z.value - log_z) < 0.2
+
+
 @pytest.mark.parametrize("name", NAMESPACES)
 @pytest.mark.parametrize("sizes", SIZES)
 def test_annealing_from_a_mixture_agrees_with_enumeration(sizes, name):
@@ -360,6 +398,13 @@ def test_snapshots_are_means_along_the_chains():
     assert means.shape == (100, 40)
     expected = 1 / (1 + np.exp(np.where(chains[1] > 0, -6.0, 0.0)))
     assert_allclose(means, np.tile(np.broadcast_to(expected, (50, 40)), (2, 1)))
+
+
+def test_snapshots_are_hardly_more_than_the_fit_has_use_for(monkeypatch):
+    monkeypatch.setattr(mixture_annealing, "MOST_SAMPLES", 120)
+    machine, chains = two_modes()
+    (means,) = mixture_annealing.snapshots(machine, chains, 100, draws(0))
+    assert means.shape == (150, 40)  # of 50 chains, at steps 0, 42 and 84
 
 
 def test_rows_are_drawn_by_their_weights():

@@ -19,8 +19,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import BernoulliRBM as SklearnRBM
 from sklearn.pipeline import make_pipeline
 
-from skebm import BernoulliRBM, _queries
-from skebm.core import training
+from skebm import BernoulliRBM, _log_partition
+from skebm.core import mixture_annealing, training
 
 from .enumeration import Enumeration
 from .machines import standard_errors
@@ -156,6 +156,22 @@ def test_log_partition_by_both_methods(rbm, oracle):
     assert rbm.log_partition().method == "exact"
 
 
+def test_annealing_is_told_the_chains_of_the_fit(monkeypatch):
+    """The mixture that it starts from is fitted to where these go."""
+    rbm, told = BernoulliRBM(3, random_state=0).fit(patterns(30)), []
+    annealed = mixture_annealing.annealed
+
+    def listening(machine, base, chains, *others):
+        told.append(chains)
+        return annealed(machine, base, chains, *others)
+
+    monkeypatch.setattr(mixture_annealing, "annealed", listening)
+    rbm.log_partition("ais")
+    ((visible, hidden),) = told
+    assert visible is None
+    assert_array_equal(hidden, rbm.h_samples_)
+
+
 def test_an_uncertain_partition_function_warns():
     rng = np.random.default_rng(0)
     rbm = fitted(patterns(n_features=30), n_components=25, n_iter=0)
@@ -174,7 +190,7 @@ def uncertain(work=0.0):
 
 
 def test_scores_use_the_best_estimate_and_warn_once(monkeypatch):
-    monkeypatch.setattr(_queries, "WIDE_BRACKET", 0.1)
+    monkeypatch.setattr(_log_partition, "WIDE_BRACKET", 0.1)
     rbm, X = uncertain(), patterns(n_features=30)
     with pytest.warns(ConvergenceWarning, match=r"n_betas \(now 50\)"):
         rbm.score(X)
@@ -193,16 +209,31 @@ def test_scores_use_the_best_estimate_and_warn_once(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("work", "n_betas"), [(0, 50), (1499, 50), (1500, 200), (6300, 800)]
+    ("work", "n_betas"), [(0, 50), (1749, 50), (1750, 200), (7350, 800)]
 )
 def test_annealing_takes_no_more_than_the_fit(work, n_betas, monkeypatch):
-    """6 steps for each temperature: 50 of these, then 200, then 800."""
-    monkeypatch.setattr(_queries, "WIDE_BRACKET", 0.01)
+    """7 steps for each temperature: 50 of these, then 200, then 800."""
+    monkeypatch.setattr(_log_partition, "WIDE_BRACKET", 0.01)
     rbm = uncertain(work)
     with pytest.warns(ConvergenceWarning, match=rf"n_betas \(now {n_betas}\)"):
         found = rbm.log_partition()
     # Known by what was done, and so without another warning.
     assert rbm.log_partition(n_betas=n_betas) is found is rbm.log_partition()
+
+
+def test_scores_do_not_use_what_is_narrow_by_chance(monkeypatch):
+    """Of two estimates they use that of more work, whichever was first."""
+    monkeypatch.setattr(_log_partition, "WIDE_BRACKET", np.inf)
+    for runs in ((100, 2), (2, 100)):
+        rbm, X = uncertain(), patterns(n_features=30)
+        found = {n: rbm.log_partition("ais", n_betas=60, n_runs=n) for n in runs}
+        (known,) = rbm._log_partitions.values()
+        for name, (work, z) in known.items():
+            if z is found[2]:
+                known[name] = work, z._replace(lower=z.value, upper=z.value)
+        assert found[2].value != found[100].value
+        expected = -rbm.free_energy(X) - found[100].value
+        assert_allclose(rbm.score_samples(X), expected)
 
 
 def test_a_fit_counts_its_work():

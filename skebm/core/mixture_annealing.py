@@ -53,12 +53,13 @@ STEPS_BETWEEN, MOST_SAMPLES = 10, 4000
 # the former, of the latter, and of one with the mean of the latter.
 RUNS_TO_OTHERS, SHARES = 2, (0.5, 0.4, 0.1)
 
-# The share of the weights that stays as it is after the first annealing.
-STAYING = 0.3
+# How many times as many runs the first annealing has, and the share of the weights that
+# stays as it is after that.
+FIRST_RUNS, STAYING = 1.5, 0.3
 
-# Time for each temperature, in Gibbs steps of all runs: two in each of two and a half
-# annealings, and about one for the chains.
-ANNEALING_STEPS = 6
+# Time for each temperature, in Gibbs steps of all runs: four in both directions, one
+# and a half in the first annealing, and about one for the chains.
+ANNEALING_STEPS = 7
 
 # Shape of the beta distribution whose quantiles are the inverse temperatures: the
 # densities change the most near the mixture, and near the machine.
@@ -150,7 +151,7 @@ def reweighted(mixture, layers, log_weights):
 def snapshots(machine, chains, n_steps, stream):
     """Means of the even layers along chains, which are odd layers, one after another.
 
-    There are some after every few steps, and not more than the fit has use for.
+    There are some after every few steps, and hardly more than the fit has use for.
     """
     layers, found = chains, []
     n_chains = next(x for x in chains if x is not None).shape[0]
@@ -208,13 +209,14 @@ def start_of(machine, base, chains, n_runs, n_steps, stream):
 def path_to(machine, base, chains, n_runs, n_betas, stream):
     """The path from a mixture that has its weights where the machine has its own.
 
-    Half of the temperatures, and so many Gibbs steps, go into it.
+    Half of the temperatures, and so many Gibbs steps, go into it, and more runs, as
+    they are shared with the chains that are not of the fit.
     """
     n_steps = max(1, n_betas // 2)
     mixture = start_of(machine, base, chains, n_runs, n_steps, stream)
     path = FromMixture(machine, mixture, zero_base(base))
-    betas = spaced(max(2, n_betas // 2))
-    log_weights, layers = anneal(path, betas, path.samples(n_runs, stream), stream)
+    betas, n_first = spaced(max(2, n_betas // 2)), int(FIRST_RUNS * n_runs)
+    log_weights, layers = anneal(path, betas, path.samples(n_first, stream), stream)
     return path._replace(mixture=reweighted(mixture, layers, log_weights))
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .._documents import WIDE_PER_WORD
-from .._queries import WIDE_BRACKET, width
+from .._log_partition import WIDE_BRACKET, width
 from ..core.partition import LogPartition
 from ._drawing import (
     BLUE,
